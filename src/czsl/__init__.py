@@ -1,0 +1,1 @@
+"""Learn from experts, volunteers and unlabelled images at once."""

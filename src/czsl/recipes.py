@@ -1,0 +1,306 @@
+"""The settings of every stage, and the two recipes that ship.
+
+``czsl2023`` is the published method of Jimenez, Alfaro, Torres Torres and Triguero
+(2023, MNRAS 526, 1742); ``default`` is the best that we can show to work. Section
+``[recipe]`` of ``czsl.toml`` names one of them and changes single settings; a stage
+set to ``false`` is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from czsl.errors import ConfigError, nearest
+
+RecipeName = Literal["default", "czsl2023"]
+
+
+class Settings(BaseModel):
+    """Frozen settings that refuse words they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Augment(Settings):
+    """Random changes of a training image that do not change its class.
+
+    Parameters
+    ----------
+    rotate
+        Any angle, with a shift and a zoom; otherwise the image is only mirrored.
+    mirror
+        Mirror half of the images, and swap their mirrored answers and classes.
+    shift
+        Largest shift, as a fraction of the side.
+    zoom
+        Largest relative change of scale.
+    """
+
+    rotate: bool = True
+    mirror: bool = True
+    shift: float = Field(default=0.06, ge=0, lt=0.5)
+    zoom: float = Field(default=0.1, ge=0, lt=0.5)
+
+
+class Training(Settings):
+    """How one network is trained.
+
+    Parameters
+    ----------
+    epochs
+        Passes over the training rows.
+    batch
+        Images in a batch.
+    optimiser
+        ``"sgd"`` (constant rate) or ``"adamw"`` (linear warm-up, then cosine to zero).
+    rate
+        Learning rate (its peak, for adamw).
+    weight_decay
+        Decoupled weight decay of adamw.
+    warm_up
+        Share of the steps over which the rate of adamw rises.
+    average
+        Decay per step of the moving average of the weights; 0 is none.
+    patience
+        Epochs without a better held-out score after which training stops; 0 is never.
+    held_out
+        Share of the training rows that score the epochs and train nothing.
+    augment
+        Random changes of the images; none where it is left out.
+    """
+
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    optimiser: Literal["sgd", "adamw"]
+    rate: float = Field(gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    warm_up: float = Field(default=0.0, ge=0, lt=1)
+    average: float = Field(default=0.0, ge=0, lt=1)
+    patience: int = Field(default=0, ge=0)
+    held_out: float = Field(default=0.0, ge=0, lt=1)
+    augment: Augment | None = None
+
+
+class Pretrain(Training):
+    """The stage that learns from volunteers.
+
+    Parameters
+    ----------
+    targets
+        ``"majority"``: the class whose answers have most votes, by squared error;
+        ``"counts"``: every answer's votes, by the Dirichlet-multinomial likelihood.
+    experts
+        Whether the votes on experts' objects train too. Then each fold pre-trains its
+        own network, without the votes on the objects that it is scored on.
+    """
+
+    targets: Literal["majority", "counts"]
+    experts: bool
+
+
+class Transfer(Settings):
+    """The stage that learns from votes to experts' classes.
+
+    Parameters
+    ----------
+    kind
+        ``"perceptron"`` (published: unscaled, hidden layers of 8, 7, 5 and 3) or
+        ``"logistic"`` (scaled, strength by cross-validation, mirrored rows).
+    extra
+        Whether the extra columns of ``[votes]`` are inputs too.
+    """
+
+    kind: Literal["perceptron", "logistic"]
+    extra: bool = True
+
+
+class Finetune(Training):
+    """The stage that learns from experts and transferred labels.
+
+    Parameters
+    ----------
+    loss
+        ``"squared"`` against one class, or ``"entropy"`` against its probability.
+    transferred
+        Weight of a transferred label against an expert's.
+    votes
+        Weight of the votes' likelihood beside the classes' loss.
+    encoder_rate
+        Learning rate of the pre-trained encoder, relative to the new head's.
+    """
+
+    loss: Literal["squared", "entropy"]
+    transferred: float = Field(ge=0)
+    votes: float = Field(default=0.0, ge=0)
+    encoder_rate: float = Field(default=1.0, ge=0)
+
+
+class Recipe(Settings):
+    """The settings of all stages; a stage that is None is left out.
+
+    Parameters
+    ----------
+    name
+        The recipe that the settings started from.
+    network
+        ``"published"`` (three small convolutions) or ``"residual"``.
+    width
+        Channels of the residual network's first blocks.
+    sampling
+        How training rows of rare classes are treated: as they come, over-sampled or
+        under-sampled at random (both to equal numbers).
+    folds
+        Folds over the experts' objects: each is scored by a network that never saw it,
+        and the networks together are the model.
+    reconstruct, pretrain, transfer, finetune
+        Settings of the stages.
+    calibrate
+        Whether one temperature is fitted to the out-of-fold scores.
+    """
+
+    name: RecipeName
+    network: Literal["published", "residual"]
+    width: int = Field(default=32, ge=4, le=512)
+    sampling: Literal["none", "over", "under"] = "none"
+    folds: int = Field(default=5, ge=2, le=20)
+    reconstruct: Training | None
+    pretrain: Pretrain | None
+    transfer: Transfer | None
+    finetune: Finetune | None
+    calibrate: bool
+
+
+def _published(**changes: Any) -> dict[str, Any]:
+    """Give the published training, which is the same for every network."""
+    return {
+        "epochs": 100,
+        "batch": 32,
+        "optimiser": "sgd",
+        "rate": 0.01,
+        "held_out": 0.3,
+        **changes,
+    }
+
+
+CZSL2023 = Recipe(
+    name="czsl2023",
+    network="published",
+    reconstruct=Training(**_published()),
+    pretrain=Pretrain(**_published(), targets="majority", experts=True),
+    transfer=Transfer(kind="perceptron", extra=False),
+    finetune=Finetune(**_published(), loss="squared", transferred=1.0),
+    calibrate=False,
+)
+
+DEFAULT = Recipe(
+    name="default",
+    network="residual",
+    reconstruct=None,
+    pretrain=Pretrain(
+        epochs=20,
+        batch=64,
+        optimiser="adamw",
+        rate=3e-3,
+        weight_decay=0.05,
+        warm_up=0.1,
+        average=0.99,
+        patience=6,
+        held_out=0.1,
+        augment=Augment(),
+        targets="counts",
+        experts=False,
+    ),
+    transfer=Transfer(kind="logistic"),
+    finetune=Finetune(
+        epochs=10,
+        batch=64,
+        optimiser="adamw",
+        rate=1e-3,
+        weight_decay=0.05,
+        warm_up=0.1,
+        average=0.98,
+        patience=4,
+        held_out=0.1,
+        augment=Augment(),
+        loss="entropy",
+        transferred=0.3,
+        votes=0.2,
+        encoder_rate=0.3,
+    ),
+    calibrate=True,
+)
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (DEFAULT, CZSL2023)}
+
+
+def recipe_settings(changes: dict[str, Any]) -> Recipe:
+    """Start from the recipe that is named and change the settings that are given.
+
+    Parameters
+    ----------
+    changes
+        The section ``[recipe]``: ``name`` (by default ``"default"``) and settings. A
+        stage given as ``False`` is left out; given as a table, its settings change.
+
+    Raises
+    ------
+    ConfigError
+        Where a recipe or a setting is not known, or a value cannot be used.
+
+    Examples
+    --------
+    >>> recipe = recipe_settings({"name": "czsl2023", "reconstruct": False,
+    ...                           "pretrain": {"epochs": 5}})
+    >>> recipe.reconstruct is None, recipe.pretrain.epochs, recipe.pretrain.rate
+    (True, 5, 0.01)
+    >>> recipe_settings({"name": "defualt"})
+    Traceback (most recent call last):
+    czsl.errors.ConfigError: there is no recipe 'defualt'; did you mean 'default'?
+    """
+    name = changes.get("name", "default")
+    if name not in RECIPES:
+        raise ConfigError(f"there is no recipe {name!r}; {nearest(str(name), RECIPES)}")
+    content = RECIPES[name].model_dump()
+    slips = [slip for key, value in changes.items() if (slip := _change(content, key, value))]
+    if slips:
+        raise ConfigError("; ".join(slips))
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_slip(entry) for entry in error.errors())) from error
+
+
+def _change(content: dict[str, Any], key: str, value: Any) -> str | None:
+    """Change one setting in place; say what is wrong where it cannot be."""
+    if key not in content:
+        return f"{key!r} is not a setting of a recipe: {nearest(key, content)}"
+    if value is False and Recipe.model_fields[key].annotation is not bool:
+        content[key] = None
+    elif isinstance(value, dict) and isinstance(content[key], dict):
+        for name, item in value.items():
+            inner = content[key]
+            both = isinstance(item, dict) and isinstance(inner.get(name), dict)
+            changed = {**inner[name], **item} if both else item
+            inner[name] = None if item is False else changed
+    else:
+        content[key] = value
+    return None
+
+
+def _slip(entry: Any) -> str:
+    """Say one of pydantic's findings in the user's words."""
+    place = ".".join(str(part) for part in entry["loc"])
+    if entry["type"] == "extra_forbidden":
+        fields = _fields(str(entry["loc"][0]))
+        return f"{place!r} is not a setting: {nearest(str(entry['loc'][-1]), fields)}"
+    if entry["type"] == "missing":
+        return f"{place!r} is missing"
+    return f"{place} = {entry['input']!r}: {entry['msg'][0].lower()}{entry['msg'][1:]}"
+
+
+def _fields(stage: str) -> list[str]:
+    """List the settings that a stage knows."""
+    kinds = get_args(Recipe.model_fields[stage].annotation)
+    return [name for kind in kinds if kind is not type(None) for name in kind.model_fields]
