@@ -67,6 +67,8 @@ class Training(Settings):
         Epochs without a better held-out score after which training stops; 0 is never.
     held_out
         Share of the training rows that score the epochs and train nothing.
+    hold_out
+        Which rows those are: ``"random"`` ones or the ``"last"`` in the table's order.
     augment
         Random changes of the images; none where it is left out.
     """
@@ -80,6 +82,7 @@ class Training(Settings):
     average: float = Field(default=0.0, ge=0, lt=1)
     patience: int = Field(default=0, ge=0)
     held_out: float = Field(default=0.0, ge=0, lt=1)
+    hold_out: Literal["random", "last"] = "random"
     augment: Augment | None = None
 
 
@@ -180,6 +183,7 @@ def _published(**changes: Any) -> dict[str, Any]:
         "optimiser": "sgd",
         "rate": 0.01,
         "held_out": 0.3,
+        "hold_out": "last",
         **changes,
     }
 

@@ -1,0 +1,1 @@
+"""From what volunteers said to the numbers that stages learn from."""

@@ -1,0 +1,125 @@
+"""Random changes of a batch of images, all of it at once on the device."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from czsl.recipes import Augment
+
+
+def augment(
+    images: Tensor, settings: Augment, generator: torch.Generator, *, view: int
+) -> tuple[Tensor, Tensor]:
+    """Mirror, rotate, shift and zoom each image of a batch at random.
+
+    One bilinear resampling does all of it, and gives the central view; what lies
+    outside the image repeats its edge, so a margin around the view is better.
+
+    Parameters
+    ----------
+    images
+        Shape (object, channel, row, column), 0 to 1.
+    settings
+        What may change and by how much.
+    generator
+        Source of the random numbers, on the device of the images.
+    view
+        Side of the central square that is given, pixels.
+
+    Returns
+    -------
+    Tensor
+        The changed images, shape (object, channel, view, view).
+    Tensor
+        Whether each was mirrored, shape (object,): its mirrored answers and classes
+        swap.
+
+    Examples
+    --------
+    >>> images = torch.rand(4, 3, 16, 16)
+    >>> still = Augment(rotate=False, mirror=False)
+    >>> changed, mirrored = augment(images, still, torch.Generator().manual_seed(0),
+    ...                             view=16)
+    >>> torch.equal(changed, images), mirrored.any().item()
+    (True, False)
+    """
+    count, device = len(images), images.device
+    # One draw of five numbers for each object, whatever is switched on.
+    draws = torch.rand(count, 5, generator=generator, device=device)
+    mirrored = (
+        (draws[:, 0] < 0.5) if settings.mirror else torch.zeros_like(draws[:, 0], dtype=torch.bool)
+    )
+    if settings.rotate:
+        return _resample(images, _affine(draws, mirrored, settings), view), mirrored
+    images = central(images, view)
+    return torch.where(mirrored[:, None, None, None], images.flip(3), images), mirrored
+
+
+def central(images: Tensor, view: int) -> Tensor:
+    """Give the central square of images.
+
+    Parameters
+    ----------
+    images
+        Shape (object, channel, row, column).
+    view
+        Side of the square, pixels, at most that of the images.
+
+    Examples
+    --------
+    >>> central(torch.arange(16.0).reshape(1, 1, 4, 4), 2)
+    tensor([[[[ 5.,  6.],
+              [ 9., 10.]]]])
+    """
+    start = (images.shape[-1] - view) // 2
+    return images[..., start : start + view, start : start + view]
+
+
+def mirror_targets(target: Tensor, mirrored: Tensor, mirror: Tensor) -> Tensor:
+    """Swap the mirrored answers or classes of the objects whose image was mirrored.
+
+    Parameters
+    ----------
+    target
+        Votes or probabilities, shape (object, answer).
+    mirrored
+        Whether the image was mirrored, shape (object,).
+    mirror
+        The answer that each becomes in the mirror, shape (answer,).
+
+    Examples
+    --------
+    >>> target = torch.tensor([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
+    >>> mirror_targets(target, torch.tensor([False, True]), torch.tensor([0, 2, 1]))
+    tensor([[1., 2., 3.],
+            [1., 3., 2.]])
+    """
+    return torch.where(mirrored[:, None], target[:, mirror], target)
+
+
+def _affine(draws: Tensor, mirrored: Tensor, settings: Augment) -> Tensor:
+    """Map places in the new image to places in the old, shape (object, 2, 3)."""
+    angle = draws[:, 1] * (2 * math.pi)
+    scale = 1 + settings.zoom * (2 * draws[:, 2] - 1)
+    shift = 2 * settings.shift * (2 * draws[:, 3:5] - 1)  # the image's side is 2 in these units
+    flip = 1 - 2 * mirrored.to(draws.dtype)
+    cosine, sine = scale * angle.cos(), scale * angle.sin()
+    rows = [
+        torch.stack([flip * cosine, -flip * sine, shift[:, 0]], dim=1),
+        torch.stack([sine, cosine, shift[:, 1]], dim=1),
+    ]
+    return torch.stack(rows, dim=1)
+
+
+def _resample(images: Tensor, affine: Tensor, view: int) -> Tensor:
+    """Draw the view of each image anew at the places that its affine map names."""
+    # The grid spans the view, from -1 to 1; the image's own units are larger by its margin.
+    share = view / images.shape[-1]
+    scale = affine.new_tensor([share, share, 1.0])
+    shape = [len(images), images.shape[1], view, view]
+    grid = functional.affine_grid(affine * scale, shape, align_corners=False)
+    return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)

@@ -1,0 +1,1 @@
+"""Networks and losses: pure functions of tensors, and the layers that hold parameters."""

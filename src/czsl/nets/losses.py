@@ -1,0 +1,131 @@
+"""Losses as pure functions of tensors; each gives one number, the mean over objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def squared_error(logits: Tensor, target: Tensor) -> Tensor:
+    r"""Mean squared error of the softmax against probabilities.
+
+    .. math:: L = \frac{1}{NK} \sum_{ik} (\mathrm{softmax}(z_i)_k - t_{ik})^2
+
+    The loss of the published classifier (Jimenez et al. 2023).
+
+    Parameters
+    ----------
+    logits, target
+        Logits z and target probabilities t, shape (object, class).
+
+    Examples
+    --------
+    >>> squared_error(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])).item()
+    0.25
+    """
+    return functional.mse_loss(logits.softmax(dim=1), target)
+
+
+def cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    r"""Weighted mean cross-entropy against probabilities.
+
+    .. math:: L = -\frac{\sum_i w_i \sum_k t_{ik} \ln \mathrm{softmax}(z_i)_k}{\sum_i w_i}
+
+    Parameters
+    ----------
+    logits, target
+        Logits z and target probabilities t, shape (object, class).
+    weight
+        Weight w of each object, shape (object,); 0 where there is no target. Where all
+        are 0 so is the loss.
+
+    Examples
+    --------
+    >>> target = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> round(cross_entropy(torch.zeros(2, 2), target, torch.tensor([1.0, 0.0])).item(), 4)
+    0.6931
+    """
+    per_object = -(target * functional.log_softmax(logits, dim=1)).sum(dim=1)
+    return (weight * per_object).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
+
+
+def dirichlet_multinomial(logits: Tensor, counts: Tensor) -> Tensor:
+    r"""Negative log-likelihood of the votes on one question, per object.
+
+    With concentrations :math:`a_j = 1 + 100\,\sigma(z_j)`, :math:`A = \sum_j a_j`,
+    counts :math:`k_j` and :math:`n = \sum_j k_j`,
+
+    .. math::
+        L = -\Big[\ln\Gamma(A) - \ln\Gamma(A + n)
+            + \sum_j \big(\ln\Gamma(a_j + k_j) - \ln\Gamma(a_j)\big)\Big]
+
+    up to the multinomial coefficient, which no logit changes; 0 where nobody voted.
+    Unlike a multinomial it does not take the votes on one object for independent
+    (Walmsley et al. 2022, MNRAS 509, 3966, equation 4).
+
+    Parameters
+    ----------
+    logits
+        Logits z of the answers, shape (object, answer).
+    counts
+        Votes k, not negative, whole or not, shape (object, answer).
+
+    Returns
+    -------
+    Tensor
+        Shape (object,).
+
+    Examples
+    --------
+    >>> dirichlet_multinomial(torch.zeros(1, 3), torch.zeros(1, 3)).item()
+    -0.0
+    """
+    concentration = 1 + 100 * torch.sigmoid(logits)
+    total, votes = concentration.sum(dim=1), counts.sum(dim=1)
+    answers = torch.lgamma(concentration + counts) - torch.lgamma(concentration)
+    return -(torch.lgamma(total) - torch.lgamma(total + votes) + answers.sum(dim=1))
+
+
+def votes_loss(logits: Tensor, counts: Tensor, questions: Sequence[int]) -> Tensor:
+    """Mean over objects of the votes' negative log-likelihood, summed over questions.
+
+    Parameters
+    ----------
+    logits, counts
+        Logits and votes, shape (object, answer), the answers of all questions side by side.
+    questions
+        Number of answers of each question, in order.
+    """
+    parts = zip(
+        torch.split(logits, list(questions), dim=1),
+        torch.split(counts, list(questions), dim=1),
+        strict=True,
+    )
+    losses = torch.stack([dirichlet_multinomial(z, k) for z, k in parts])  # (question, object)
+    return losses.sum(dim=0).mean()
+
+
+def answer_probabilities(logits: Tensor, questions: Sequence[int]) -> Tensor:
+    """Give the expected share of each answer under the Dirichlet, shape (object, answer).
+
+    Parameters
+    ----------
+    logits
+        Logits of the answers of all questions side by side, shape (object, answer).
+    questions
+        Number of answers of each question, in order; the shares of each sum to 1.
+
+    Examples
+    --------
+    >>> answer_probabilities(torch.zeros(1, 2), [2])
+    tensor([[0.5000, 0.5000]])
+    """
+    concentration = 1 + 100 * torch.sigmoid(logits)
+    parts = [
+        part / part.sum(dim=1, keepdim=True)
+        for part in torch.split(concentration, list(questions), dim=1)
+    ]
+    return torch.cat(parts, dim=1)

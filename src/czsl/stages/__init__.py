@@ -1,0 +1,1 @@
+"""The stages of learning, one file each: plain data in, plain data out."""

@@ -1,0 +1,60 @@
+"""Stage calibrate: one temperature that makes probabilities mean what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+SHARPEST, FLATTEST = 0.05, 20.0
+
+
+def softmax(logits: Floats) -> Floats:
+    """Turn logits into probabilities, shape (object, class), rows sum to 1.
+
+    Examples
+    --------
+    >>> softmax(np.array([[0.0, 0.0]]))
+    array([[0.5, 0.5]])
+    """
+    exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: Floats = exponential / exponential.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
+    r"""Fit the temperature that makes labels most likely.
+
+    .. math:: T = \arg\max_T \sum_i \ln \mathrm{softmax}(z_i / T)_{y_i}
+
+    (Guo et al. 2017, ICML, PMLR 70, 1321, section 4.2), between 0.05 and 20.
+
+    Parameters
+    ----------
+    logits
+        Logits z of objects that the network did not train on, shape (object, class).
+    labels
+        Their classes y, shape (object,).
+
+    Returns
+    -------
+    float
+        T; above 1 where the network was too sure.
+
+    Examples
+    --------
+    >>> logits = np.array([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [2.0, 0.0]])
+    >>> round(fit_temperature(logits, np.array([0, 0, 0, 1])), 2)
+    1.82
+    """
+    from scipy.optimize import minimize_scalar
+
+    def cost(log_temperature: float) -> float:
+        scaled = logits / np.exp(log_temperature)
+        largest = scaled.max(axis=1)
+        norm = largest + np.log(np.exp(scaled - largest[:, None]).sum(axis=1))
+        return float(np.mean(norm - scaled[np.arange(len(labels)), labels]))
+
+    found = minimize_scalar(cost, bounds=(np.log(SHARPEST), np.log(FLATTEST)), method="bounded")
+    return float(np.exp(found.x))

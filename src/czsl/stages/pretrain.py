@@ -1,0 +1,95 @@
+"""Stage pretrain: a network learns what volunteers say of an image."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from czsl.nets.losses import squared_error, votes_loss
+from czsl.nets.network import Network
+from czsl.recipes import Pretrain
+from czsl.stages.context import Context
+from czsl.stages.fitting import fit_network
+from czsl.stages.sampling import resampled
+from czsl.stages.targets import VoteTargets, one_hot
+from czsl.train.checkpoint import Tensors
+from czsl.train.loop import Epochs
+from czsl.train.samples import Samples
+
+
+def pretrain(
+    context: Context,
+    network: Network,
+    votes: VoteTargets,
+    rows: NDArray[np.int64],
+    settings: Pretrain,
+    *,
+    sampling: str,
+) -> tuple[Tensors, Epochs]:
+    """Train a network on the volunteers' votes and give its weights.
+
+    Parameters
+    ----------
+    context
+        Images, device, seed.
+    network
+        Where training starts; changed in place.
+    votes
+        The votes on every object.
+    rows
+        Objects that may train, shape (row,); those without a target are left out.
+    settings
+        Target, optimiser and length.
+    sampling
+        ``"none"``, ``"over"`` or ``"under"``, by the volunteers' majority.
+
+    Returns
+    -------
+    dict of Tensor
+        The network's weights.
+    list of dict
+        The epochs.
+    """
+    samples = _samples(context, votes, rows, settings, sampling)
+
+    def loss(model: nn.Module, images: Tensor, targets: dict[str, Tensor]) -> Tensor:
+        outputs = model(images)
+        if settings.targets == "majority":
+            return squared_error(outputs.classes, targets["classes"])
+        return votes_loss(outputs.answers, targets["counts"], votes.questions)
+
+    inputs = [votes.questions]
+    return fit_network(context, "pretrain", network, loss, samples, settings, inputs=inputs)
+
+
+def _samples(
+    context: Context,
+    votes: VoteTargets,
+    rows: NDArray[np.int64],
+    settings: Pretrain,
+    sampling: str,
+) -> Samples:
+    """Take the rows that have a target, resampled by the volunteers' majority."""
+    if settings.targets == "majority":
+        rows = rows[votes.majority[rows] >= 0]
+        rows = rows[resampled(votes.majority[rows], sampling, context.fold_seed)]
+        target = one_hot(votes.majority[rows], votes.classes)
+        mirrors = {"classes": torch.from_numpy(votes.class_mirror)}
+        return Samples(
+            images=context.images,
+            view=context.view,
+            rows=rows,
+            targets={"classes": target},
+            mirrors=mirrors,
+        )
+    rows = rows[votes.counts[rows].sum(axis=1) > 0]
+    rows = rows[resampled(votes.majority[rows], sampling, context.fold_seed)]
+    return Samples(
+        images=context.images,
+        view=context.view,
+        rows=rows,
+        targets={"counts": torch.from_numpy(votes.counts[rows]).float()},
+        mirrors={"counts": torch.from_numpy(votes.answer_mirror)},
+    )

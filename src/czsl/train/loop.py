@@ -1,0 +1,310 @@
+"""The one training loop: epochs over samples, kept after each so that a kill loses little.
+
+Everything random in an epoch comes from the seed and the epoch's number, so that a
+resumed run sees the same order and the same augmentation as one that never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from czsl.images.augment import augment, central, mirror_targets
+from czsl.recipes import Training
+from czsl.train.checkpoint import (
+    load_tensors,
+    optimiser_tensors,
+    prefixed,
+    restore_optimiser,
+    save_tensors,
+    without_prefix,
+)
+from czsl.train.progress import Progress, Reporter
+from czsl.train.samples import Samples
+
+Loss = Callable[[nn.Module, Tensor, dict[str, Tensor]], Tensor]
+"""Network, images and targets of a batch to the mean loss over its objects."""
+
+Epochs = list[dict[str, float | None]]
+"""What each epoch reached: ``epoch, loss, held_out, images_per_second``."""
+
+SCORE_BATCH = 256
+
+
+@dataclass(kw_only=True)
+class _State:
+    """What training changes."""
+
+    network: nn.Module
+    average: nn.Module
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    history: Epochs = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch (from 1) with the lowest held-out score; 0 where none is scored."""
+        scores = [math.inf if e["held_out"] is None else e["held_out"] for e in self.history]
+        return int(np.argmin(scores)) + 1 if scores and min(scores) < math.inf else 0
+
+
+def train(
+    network: nn.Module,
+    loss: Loss,
+    samples: Samples,
+    held_out: Samples,
+    training: Training,
+    *,
+    rates: dict[str, float] | None = None,
+    seed: int,
+    fabric: Fabric,
+    stage: str,
+    checkpoint: Path,
+    report: Reporter,
+) -> tuple[dict[str, Tensor], Epochs]:
+    """Train a network and give its weights.
+
+    Where ``checkpoint`` stands already, training goes on from there.
+
+    Parameters
+    ----------
+    network
+        Changed in place.
+    loss
+        What is minimised.
+    samples, held_out
+        Rows that train, and rows that score each epoch (none of them may be empty of
+        both).
+    training
+        Optimiser, length, augmentation.
+    rates
+        Learning rate of the parameters whose name starts with a key, relative to the
+        others'.
+    seed
+        Seed of order and augmentation.
+    fabric
+        Device and precision.
+    stage
+        Name for the progress.
+    checkpoint
+        File that keeps the state after each epoch.
+    report
+        Listener.
+
+    Returns
+    -------
+    dict of Tensor
+        Weights: averaged where the training asks for it, of the best epoch where it
+        has patience, otherwise of the last.
+    list of dict
+        The epochs.
+
+    Raises
+    ------
+    WriteError
+        Where the checkpoint cannot be written.
+    """
+    state = _start(network, training, rates or {}, fabric)
+    _restore(state, checkpoint)
+    optimised = fabric.setup(state.network, state.optimiser)
+    model, optimiser = optimised[0], optimised[1]
+    for epoch in range(len(state.history) + 1, training.epochs + 1):
+        if training.patience and epoch - 1 - state.best_epoch >= training.patience:
+            break
+        clock = _Clock(stage=stage, epoch=epoch, epochs=training.epochs, report=report)
+        state.network.train()
+        for images, targets in _batches(samples, training, [seed, epoch], fabric.device):
+            _set_rate(optimiser, training, state.step, len(samples))
+            optimiser.zero_grad(set_to_none=True)
+            batch_loss = loss(model, images, targets)
+            fabric.backward(batch_loss)
+            optimiser.step()
+            state.step += 1
+            _average(state, training.average)
+            clock.add(batch_loss, len(images), len(samples))
+        scored = score(state.average, loss, held_out, fabric.device) if len(held_out) else None
+        state.history.append(clock.end(scored))
+        if training.patience and state.best_epoch == epoch:
+            state.best = {name: value.clone() for name, value in state.average.state_dict().items()}
+        _keep(state, checkpoint)
+    return state.best or dict(state.average.state_dict()), state.history
+
+
+@torch.no_grad()
+def score(network: nn.Module, loss: Loss, samples: Samples, device: torch.device) -> float:
+    """Give the mean loss over samples without augmentation, network in evaluation mode."""
+    network.eval()
+    total = 0.0
+    for start in range(0, len(samples), SCORE_BATCH):
+        places = np.arange(start, min(start + SCORE_BATCH, len(samples)))
+        images, targets = samples.batch(places, device)
+        total += float(loss(network, central(images, samples.view), targets)) * len(places)
+    return total / len(samples)
+
+
+def learning_rate(training: Training, step: int, steps: int) -> float:
+    """Give the learning rate at a step (from 0): constant, or warm-up and cosine to zero.
+
+    Examples
+    --------
+    >>> training = Training(epochs=1, batch=1, optimiser="adamw", rate=1.0, warm_up=0.1)
+    >>> [round(learning_rate(training, step, 100), 3) for step in (0, 9, 10, 55, 99)]
+    [0.1, 1.0, 1.0, 0.5, 0.0]
+    """
+    if training.optimiser == "sgd":
+        return training.rate
+    warm = round(training.warm_up * steps)
+    if step < warm:
+        return training.rate * (step + 1) / warm
+    return training.rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def _start(
+    network: nn.Module, training: Training, rates: dict[str, float], fabric: Fabric
+) -> _State:
+    """Put a network on its device and make its optimiser."""
+    network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        relative = next((rate for start, rate in rates.items() if name.startswith(start)), 1.0)
+        # Weights decay; biases and the scales of normalisation (one axis) do not.
+        decay = training.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((relative, decay), []).append(parameter)
+    settings: list[dict[str, Any]] = [
+        {"params": parameters, "relative": relative, "weight_decay": decay}
+        for (relative, decay), parameters in groups.items()
+    ]
+    kind = torch.optim.SGD if training.optimiser == "sgd" else torch.optim.AdamW
+    optimiser = kind(settings, lr=training.rate)
+    average = deepcopy(network) if training.average else network
+    return _State(network=network, average=average, optimiser=optimiser)
+
+
+def _set_rate(optimiser: Any, training: Training, step: int, rows: int) -> None:
+    """Set the rate of every group of parameters for the step to come."""
+    steps = training.epochs * math.ceil(rows / training.batch)
+    rate = learning_rate(training, step, steps)
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["relative"]
+
+
+def _batches(
+    samples: Samples, training: Training, seed: list[int], device: torch.device
+) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    """Give an epoch's batches in random order, augmented."""
+    order = np.random.default_rng(seed).permutation(len(samples))
+    generator = torch.Generator(device).manual_seed(
+        int(np.random.SeedSequence(seed).generate_state(1)[0])
+    )
+    mirrors = {name: mirror.to(device) for name, mirror in samples.mirrors.items()}
+    for start in range(0, len(order), training.batch):
+        images, targets = samples.batch(order[start : start + training.batch], device)
+        if training.augment is None:
+            yield central(images, samples.view), targets
+            continue
+        changed, mirrored = augment(images, training.augment, generator, view=samples.view)
+        swapped = {
+            name: mirror_targets(targets[name], mirrored, mirror)
+            for name, mirror in mirrors.items()
+        }
+        yield changed, {**targets, **swapped}
+
+
+@torch.no_grad()
+def _average(state: _State, decay: float) -> None:
+    """Move the averaged weights towards the network's; early on faster than the decay says."""
+    if not decay:
+        return
+    weight = 1 - min(decay, (1 + state.step) / (10 + state.step))
+    for mean, value in zip(
+        state.average.state_dict().values(), state.network.state_dict().values(), strict=True
+    ):
+        if mean.is_floating_point():
+            mean.lerp_(value, weight)
+        else:
+            mean.copy_(value)
+
+
+def _keep(state: _State, checkpoint: Path) -> None:
+    """Write the state after an epoch."""
+    tensors = {
+        **prefixed("network", state.network.state_dict()),
+        **prefixed("average", state.average.state_dict()),
+        **prefixed("best", state.best),
+        **prefixed("optimiser", optimiser_tensors(state.optimiser)),
+    }
+    # Without an average the two networks are one; a file holds each tensor once.
+    save_tensors(
+        checkpoint,
+        {name: tensor.clone() for name, tensor in tensors.items()},
+        {"step": state.step, "history": state.history},
+    )
+
+
+def _restore(state: _State, checkpoint: Path) -> None:
+    """Take up the state of a checkpoint, if there is one."""
+    if not checkpoint.exists():
+        return
+    tensors, content = load_tensors(checkpoint)
+    state.network.load_state_dict(without_prefix("network", tensors))
+    state.average.load_state_dict(without_prefix("average", tensors))
+    state.best = without_prefix("best", tensors)
+    restore_optimiser(state.optimiser, without_prefix("optimiser", tensors))
+    state.step, state.history = content["step"], content["history"]
+
+
+@dataclass(kw_only=True)
+class _Clock:
+    """Measures an epoch and tells how far it is."""
+
+    stage: str
+    epoch: int
+    epochs: int
+    report: Reporter
+    start: float = field(default_factory=time.perf_counter)
+    told: float = field(default_factory=time.perf_counter)
+    loss: float = 0.0
+    images: int = 0
+
+    def add(self, batch_loss: Tensor, count: int, rows: int) -> None:
+        """Count a batch; tell about it at most every half second."""
+        self.loss += batch_loss.item() * count
+        self.images += count
+        if time.perf_counter() - self.told > 0.5:
+            self.told = time.perf_counter()
+            self.report(self._progress(self.images / rows, None))
+
+    def end(self, held_out: float | None) -> dict[str, float | None]:
+        """Tell that the epoch has ended and give its line of the history."""
+        progress = self._progress(1.0, held_out)
+        self.report(progress)
+        return {
+            "epoch": self.epoch,
+            "loss": progress.loss,
+            "held_out": held_out,
+            "images_per_second": round(progress.images_per_second, 1),
+        }
+
+    def _progress(self, share: float, held_out: float | None) -> Progress:
+        seconds = time.perf_counter() - self.start
+        return Progress(
+            stage=self.stage,
+            epoch=self.epoch,
+            epochs=self.epochs,
+            share=share,
+            loss=self.loss / max(1, self.images),
+            held_out=held_out,
+            images_per_second=self.images / max(seconds, 1e-9),
+            seconds_left=seconds * (self.epochs - self.epoch + 1 - share) / max(share, 1e-9),
+        )
