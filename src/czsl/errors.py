@@ -183,8 +183,10 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"there are {shown}{' …' if len(known) > 12 else ''}" if known else "there are none"
 
 
-def first_rows(rows: Sequence[int], ids: Sequence[str] | None = None) -> str:
+def first_rows(rows: Sequence[int], ids: Sequence[str] | None = None, start: int = 0) -> str:
     """Name the first three rows of many; rows count from 1, the header not counted.
+
+    ``start`` is the number of rows that came before, where a table is read in parts.
 
     Examples
     --------
@@ -192,7 +194,8 @@ def first_rows(rows: Sequence[int], ids: Sequence[str] | None = None) -> str:
     "first in rows 1 (id 'a'), 5 (id 'e'), 8 (id 'h')"
     """
     named = [
-        f"{row + 1}" + (f" (id {str(ids[row])!r})" if ids is not None else "") for row in rows[:3]
+        f"{start + row + 1}" + (f" (id {str(ids[row])!r})" if ids is not None else "")
+        for row in rows[:3]
     ]
     return f"first in row{'s' if len(named) > 1 else ''} {', '.join(named)}"
 

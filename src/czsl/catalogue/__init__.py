@@ -1,0 +1,1 @@
+"""Tables, votes, experts' classes, tiers and folds."""

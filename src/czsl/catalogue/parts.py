@@ -1,0 +1,206 @@
+"""The parts of a catalogue, each read from the table: columns, ids, extra columns, folds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from czsl.catalogue.columns import note_rows, number_column, text_column
+from czsl.catalogue.images import is_container, pattern_columns
+from czsl.catalogue.votes import Votes, no_votes, read_votes
+from czsl.config import Config, VotesSettings
+from czsl.errors import Problems, nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A column that the configuration names.
+
+    Parameters
+    ----------
+    setting
+        Where in ``czsl.toml`` it is named.
+    column
+        Its name.
+    text
+        Whether it is read as text, else as numbers.
+    """
+
+    setting: str
+    column: str
+    text: bool
+
+
+def needed_columns(config: Config) -> list[Wanted]:
+    """List the columns without which no object can be predicted: ids and images."""
+    found = [Wanted(setting="[catalogue] id", column=config.catalogue.id, text=True)]
+    for name in pattern_columns(config.catalogue.images):
+        found.append(Wanted(setting="[catalogue] images", column=name, text=True))
+    return found
+
+
+def wanted_columns(config: Config) -> list[Wanted]:
+    """List every column that a configuration names, those of image bytes included."""
+    found = needed_columns(config)
+    if config.catalogue.fold is not None:
+        found.append(Wanted(setting="[catalogue] fold", column=config.catalogue.fold, text=True))
+    for votes in config.votes:
+        found += _votes_columns(votes, "[votes]" if len(config.votes) == 1 else "[[votes]]")
+        place = f"[votes] extra of {votes.question!r}"
+        found += [Wanted(setting=place, column=name, text=False) for name in votes.extra]
+    column = config.classes.column
+    return [*found, Wanted(setting="[classes] column", column=column, text=True)]
+
+
+def _votes_columns(votes: VotesSettings, section: str) -> list[Wanted]:
+    """List the columns of one question."""
+    where = section if section == "[votes]" else f"{section} {votes.question!r}"
+    found = [
+        Wanted(setting=f"{where} answers.{answer}", column=column, text=False)
+        for answer, column in votes.answers.items()
+    ]
+    if votes.total is not None:
+        found.append(Wanted(setting=f"{where} total", column=votes.total, text=False))
+    if votes.label is not None:
+        found.append(Wanted(setting=f"{where} label", column=votes.label, text=True))
+    return found
+
+
+def check_columns(
+    wanted: Sequence[Wanted], names: Sequence[str], problems: Problems, *, name: str
+) -> None:
+    """Note every column that the configuration names and the table lacks."""
+    for one in wanted:
+        if one.column not in names:
+            problems.add(
+                f"{name}, {one.setting}",
+                f"there is no column {one.column!r}",
+                nearest(one.column, names),
+            )
+
+
+def warn_of_partial_votes(
+    config: Config, names: Sequence[str], problems: Problems, *, name: str
+) -> None:
+    """Warn of questions that are left empty since some of their columns are not there."""
+    for votes in config.votes:
+        columns = [one.column for one in _votes_columns(votes, "[votes]")]
+        lost = [column for column in columns if column not in names]
+        if 0 < len(lost) < len(columns):
+            problems.warn(
+                f"{name}, question {votes.question!r}",
+                f"there is no column {lost[0]!r}",
+                f"its votes are left out; {nearest(lost[0], names)}",
+            )
+
+
+def check_pattern(config: Config, problems: Problems, *, name: str) -> None:
+    """Note a pattern of images that gives every object the same image."""
+    pattern = config.catalogue.images
+    if pattern is None or pattern_columns(pattern) or is_container(pattern, config.folder):
+        return
+    problems.add(
+        f"{name}, [catalogue] images",
+        f"{pattern!r} names no column and is not a folder that exists",
+        f'name files by columns, such as "{pattern}/{{{config.catalogue.id}}}.jpg", or give a '
+        "folder or an HDF5 file",
+    )
+
+
+def read_ids(
+    table: pa.Table, column: str, problems: Problems, *, name: str, start: int = 0
+) -> NDArray[np.str_]:
+    """Read the ids as text, (object,), and note those that are empty or occur again."""
+    texts = text_column(table, column, problems, name=name)
+    where = f"{name}, column {column!r}"
+    if any(problem.where == where for problem in problems.fatal):
+        return np.full(len(texts), "")  # They lost digits, which is noted: they are not empty.
+    ids = np.array(texts.fill_null("").to_pylist(), dtype=np.str_)
+    empty = np.flatnonzero(ids == "")
+    remedy = "give every object an id of its own"
+    note_rows(problems, where, "empty id{s}", empty, remedy, start=start)
+    _, first = np.unique(ids, return_index=True)
+    again = ids != ""
+    again[first] = False
+    remedy = "keep one row for each object"
+    note_rows(problems, where, "duplicate id{s}", np.flatnonzero(again), remedy, ids, start)
+    return ids
+
+
+def read_questions(
+    table: pa.Table,
+    config: Config,
+    problems: Problems,
+    *,
+    name: str,
+    ids: NDArray[np.str_],
+    start: int = 0,
+) -> tuple[Votes, ...]:
+    """Read the votes of every question; those whose columns are not all there are empty."""
+    questions = []
+    for settings in config.votes:
+        needed = {one.column for one in _votes_columns(settings, "[votes]")}
+        if needed <= set(table.column_names):
+            votes = read_votes(table, settings, problems, name=name, ids=ids, start=start)
+            questions.append(votes)
+        else:
+            questions.append(no_votes(settings, table.num_rows))
+    return tuple(questions)
+
+
+def extra_names(config: Config) -> tuple[str, ...]:
+    """List the extra columns of all questions."""
+    return tuple(dict.fromkeys(name for votes in config.votes for name in votes.extra))
+
+
+def read_extra(
+    table: pa.Table,
+    names: Sequence[str],
+    problems: Problems,
+    *,
+    name: str,
+    ids: NDArray[np.str_],
+    start: int = 0,
+) -> NDArray[np.float64]:
+    """Read the extra columns, (object, column), NaN where missing or not in the table."""
+    values = np.full((table.num_rows, len(names)), np.nan)
+    for place, column in enumerate(names):
+        if column not in table.column_names:
+            continue
+        values[:, place] = number_column(table, column, problems, name=name, ids=ids, start=start)
+        infinite = np.flatnonzero(np.isinf(values[:, place]))
+        where = f"{name}, column {column!r}"
+        note_rows(problems, where, "infinite value{s}", infinite, "leave it empty", ids, start)
+    return values
+
+
+def read_folds(
+    table: pa.Table,
+    column: str,
+    experts: NDArray[np.int64],
+    problems: Problems,
+    *,
+    name: str,
+    ids: NDArray[np.str_],
+) -> NDArray[np.int64]:
+    """Read the folds, (object,): 0, 1, … in the order of their names; -1 where missing.
+
+    Every object of an expert needs a fold, and there are two folds or more.
+    """
+    texts = text_column(table, column, problems, name=name)
+    found = [text for text in texts.unique().to_pylist() if text is not None]
+    numeric = all(text.lstrip("-").isdecimal() for text in found)
+    order = sorted(found, key=int) if numeric else sorted(found)
+    places = {text: place for place, text in enumerate(order)}
+    folds = np.array([places.get(text, -1) for text in texts.to_pylist()], dtype=np.int64)
+    where = f"{name}, column {column!r}"
+    lost = np.flatnonzero((folds < 0) & (experts >= 0))
+    remedy = "give every object that has an expert's class a fold"
+    note_rows(problems, where, "expert object{s} without a fold", lost, remedy, ids)
+    if len(found) < 2:
+        problems.add(where, f"{len(found)} fold", "two are needed, or leave 'fold' out")
+    return folds

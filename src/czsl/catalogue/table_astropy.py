@@ -1,0 +1,55 @@
+"""ECSV and VOTable, read whole by astropy: the first table of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from xml.parsers.expat import ExpatError
+
+import numpy as np
+import pyarrow as pa
+from astropy.io.votable import parse_single_table
+from astropy.io.votable.exceptions import VOTableSpecError
+from astropy.table import Table
+
+from czsl.catalogue.arrow import arrow_column
+from czsl.errors import CatalogueError
+
+
+def names(path: Path) -> list[str]:
+    """List the columns."""
+    return list(_read(path).colnames)
+
+
+def count(path: Path) -> int:
+    """Count the rows."""
+    return len(_read(path))
+
+
+def scan(
+    path: Path, columns: Sequence[str], as_given: Sequence[str], rows: int | None
+) -> Iterator[pa.Table]:
+    """Yield the columns in one batch; masked values are missing."""
+    del as_given, rows  # Both formats name their types; neither can be read in parts.
+    table = _read(path)
+    yield pa.table(
+        {
+            name: arrow_column(
+                np.asarray(table[name]),
+                getattr(table[name], "mask", None),
+                f"{path}, column {name!r}",
+            )
+            for name in columns
+        }
+    )
+
+
+def _read(path: Path) -> Table:
+    """Read the file."""
+    try:
+        if path.suffix.lower() == ".ecsv":
+            return Table.read(path, format="ascii.ecsv")
+        return parse_single_table(path).to_table(use_names_over_ids=True)
+    except (ValueError, IndexError, VOTableSpecError, ExpatError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise CatalogueError(f"{path}: cannot be read ({reason})") from error
