@@ -49,8 +49,8 @@ def usable_rows(
         False also where nothing is given, which is no slip.
     """
     given = ~np.isnan(values)
-    some: NDArray[np.bool_] = given.any(axis=1)
-    usable: NDArray[np.bool_] = some & given.all(axis=1)
+    some = np.asarray(given.any(axis=1), dtype=bool)
+    usable: NDArray[np.bool_] = np.logical_and(some, given.all(axis=1))
     slips: list[_Slip] = []
     for place, column in enumerate(settings.answers.values()):
         where = f"column {column!r}"
