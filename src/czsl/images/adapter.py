@@ -1,0 +1,143 @@
+"""What every kind of place that images come from can do, and the grammar of references."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+BAND = "{band}"
+"""Stands in a reference for each of the bands in ``[images]``."""
+
+MAX_BYTES = 2**30
+"""An image's file of more bytes is not read."""
+
+_CONTAINER = re.compile(
+    r"(?P<file>.*?\.(?P<kind>zip|tar|tgz|h5|hdf5|parquet)(?:\.(?:gz|bz2|xz))?)"
+    r"(?:/(?P<inside>[^\[\]]*))?(?:\[(?P<row>\d+)\])?",
+    re.IGNORECASE,
+)
+
+
+class Place(NamedTuple):
+    """A reference that leads into a file of many images.
+
+    Parameters
+    ----------
+    file
+        The file, as the reference names it.
+    kind
+        Its ending, in small letters: zip, tar, tgz, h5, hdf5, parquet.
+    inside
+        Member, data set or column; empty where the reference names none.
+    row
+        Row of a data set or a column; None where the reference names none.
+    """
+
+    file: str
+    kind: str
+    inside: str
+    row: int | None
+
+
+def parse(reference: str) -> Place | None:
+    """Take a reference apart; None where it names a file of one image, or a folder.
+
+    Examples
+    --------
+    >>> parse("cutouts.zip/a/1.jpg")
+    Place(file='cutouts.zip', kind='zip', inside='a/1.jpg', row=None)
+    >>> parse("cutouts.h5/images[17]")
+    Place(file='cutouts.h5', kind='h5', inside='images', row=17)
+    >>> parse("images/1.jpg") is None
+    True
+    """
+    match = _CONTAINER.fullmatch(reference)
+    if match is None:
+        return None
+    row = match["row"]
+    return Place(
+        match["file"],
+        match["kind"].lower(),
+        match["inside"] or "",
+        None if row is None else int(row),
+    )
+
+
+def in_bands(reference: str, bands: Sequence[str]) -> list[str]:
+    """Name the files of one object: one for each band, or a single one.
+
+    Examples
+    --------
+    >>> in_bands("1_{band}.fits", ["r", "g"])
+    ['1_r.fits', '1_g.fits']
+    """
+    return [reference.replace(BAND, band) for band in bands] if BAND in reference else [reference]
+
+
+def anywhere(reference: str | None) -> str | None:
+    """Leave out the row: a Parquet file's stamp tells whether another image is meant.
+
+    Examples
+    --------
+    >>> anywhere("galaxies.parquet/image[3]"), anywhere("1.jpg")
+    ('galaxies.parquet/image', '1.jpg')
+    """
+    place = parse(reference) if reference else None
+    if place is None or place.row is None:
+        return reference
+    return f"{place.file}/{place.inside}"
+
+
+class Adapter(Protocol):
+    """A kind of place that images come from.
+
+    An adapter is a value that can be pickled. What it holds open it opens where it is
+    used, so that each decoding process reads for itself.
+    """
+
+    def complete(self, reference: str, ids: Sequence[str], rows: NDArray[np.int64]) -> list[str]:
+        """Tell the images of several objects apart that one reference stands for.
+
+        Parameters
+        ----------
+        reference
+            Names a folder, an archive, a data set or a column as a whole. One that names
+            a single image is given back as it came.
+        ids
+            The objects' ids.
+        rows
+            Their rows in the catalogue's table, for a place that is kept in that order.
+
+        Returns
+        -------
+        list of str
+            A reference for each object; empty where it has no image.
+
+        Raises
+        ------
+        ImageError
+            Where the place as a whole cannot be used.
+        """
+        ...
+
+    def outside(self, reference: str) -> str | None:
+        """Name the folder that would have to be allowed first; None where all is well."""
+        ...
+
+    def stamp(self, reference: str) -> str:
+        """Give text that changes when the image may have changed; empty: no such image."""
+        ...
+
+    def read(self, reference: str) -> bytes | NDArray[Any]:
+        """Give an image's file as bytes, or its pixels, shape (row, column, band).
+
+        Raises
+        ------
+        UnusableImageError
+            Where it is missing, cannot be read, or is absurdly large.
+        """
+        ...

@@ -1,0 +1,98 @@
+"""How the images are: what `check` and `fit` tell of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from czsl.errors import ImageError
+from czsl.flags import UNUSABLE_IMAGE, Flag
+from czsl.images.store import ImageStore
+from czsl.images.unusable import first_three
+
+
+def refuse_unusable(store: ImageStore) -> None:
+    """Refuse to go on where more than half of the images are unusable.
+
+    Raises
+    ------
+    ImageError
+        How many of each kind, and the first three with what is wrong.
+    """
+    bad = np.flatnonzero(~store.usable)
+    if 2 * len(bad) > len(store):
+        counts = {
+            flag: int(np.count_nonzero(store.flags & int(flag)))
+            for flag in Flag
+            if flag & UNUSABLE_IMAGE
+        }
+        shown = [store.details["reference"][row] or str(store.ids[row]) for row in bad.tolist()]
+        reasons = [store.details["reason"][row] for row in bad.tolist()]
+        raise too_many_unusable(len(store), counts, shown, reasons)
+
+
+def too_many_unusable(
+    total: int, counts: Mapping[Flag, int], names: Sequence[str], reasons: Sequence[str]
+) -> ImageError:
+    """Say that more than half of the images are unusable.
+
+    Examples
+    --------
+    >>> print(too_many_unusable(3, {Flag.IMAGE_MISSING: 2}, ["a", "b"], ["no such file"] * 2))
+    2 of 3 images are unusable (image_missing: 2): 'a' (no such file), 'b' (no such file); \
+correct [catalogue] images, or the files
+    """
+    kinds = ", ".join(f"{str(flag.name).lower()}: {n}" for flag, n in counts.items() if n)
+    return ImageError(
+        f"{len(names)} of {total} images are unusable ({kinds}): {first_three(names, reasons)}; "
+        "correct [catalogue] images, or the files"
+    )
+
+
+def summary(store: ImageStore) -> dict[str, Any]:
+    """Count what the images are like, ready for JSON.
+
+    Parameters
+    ----------
+    store
+        Opened for the objects to be told of.
+
+    Returns
+    -------
+    dict
+        ``images`` (how many objects), ``usable``; ``flags``: for each flag that occurs
+        its ``count`` and the ``first`` three images with ``id``, ``reference`` and
+        ``reason``; ``sizes``: how many images of each size, as ``"423 x 423"`` (width and
+        height, pixels), the commonest first; ``modes``: how many files of each mode, as
+        ``"RGB"``; ``bands``: how many of each number of bands.
+    """
+    details = store.details
+    flags = {}
+    for flag in Flag:
+        rows = np.flatnonzero(store.flags & int(flag)).tolist()
+        if rows:
+            first = [
+                {
+                    "id": str(store.ids[row]),
+                    "reference": details["reference"][row],
+                    "reason": details["reason"][row],
+                }
+                for row in rows[:3]
+            ]
+            flags[str(flag.name).lower()] = {"count": len(rows), "first": first}
+    known = store.sizes[store.sizes[:, 0] > 0].tolist()
+    return {
+        "images": len(store),
+        "usable": int(store.usable.sum()),
+        "flags": flags,
+        "sizes": _counted(f"{width} x {height}" for height, width, _ in known),
+        "modes": _counted(mode for mode in details["mode"] if mode),
+        "bands": _counted(str(bands) for _, _, bands in known),
+    }
+
+
+def _counted(values: Any) -> dict[str, int]:
+    return dict(Counter(values).most_common())

@@ -1,0 +1,179 @@
+"""From decoded pixels to the arrays that networks see: crop, grey levels, channels, size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from czsl.config import ImagesSettings
+from czsl.flags import Flag
+from czsl.images.stretch import asinh_stretch
+from czsl.images.unusable import UnfitImageError, UnusableImageError
+
+REDUCTIONS = (4, 2)
+"""How many times smaller a JPEG may be decoded, the best first."""
+
+
+def central_box(height: int, width: int, crop: int | float | None) -> tuple[int, int, int]:
+    """Place the central square.
+
+    Where the square cannot be centred to the pixel it starts on an even row or column:
+    that is where a JPEG decoded at half size has a pixel's edge.
+
+    Parameters
+    ----------
+    height, width
+        Size of the image, pixels.
+    crop
+        Side in pixels, or as a fraction of the smaller side; None is the smaller side.
+
+    Returns
+    -------
+    tuple
+        First row, first column and side, pixels.
+
+    Raises
+    ------
+    UnfitImageError
+        Where the square is larger than the image.
+
+    Examples
+    --------
+    >>> central_box(423, 424, 128)
+    (148, 148, 128)
+    >>> central_box(100, 120, 0.5)
+    (25, 35, 50)
+    """
+    smaller = min(height, width)
+    if crop is None:
+        side = smaller
+    elif isinstance(crop, float):
+        side = max(1, round(crop * smaller))
+    else:
+        side = crop
+    if side > smaller:
+        raise UnfitImageError(
+            f"{width} x {height} pixels, smaller than the {side} of [images] crop"
+        )
+    return _start(height - side), _start(width - side), side
+
+
+def _start(spare: int) -> int:
+    """Halve the rows to spare; of two halves that are as good, take the even one."""
+    start = spare // 2
+    return start + (start % 2) * (spare % 2)
+
+
+def reduction(height: int, width: int, settings: ImagesSettings) -> int:
+    """Say how many times smaller an image may be decoded: 1, 2 or 4.
+
+    At least twice the pixels that are stored have to be left, or as many where the
+    reduction is 2; and the crop has to begin on a pixel's edge. Against all pixels,
+    that changes grey levels by 0.1 to 0.5 on average.
+
+    Examples
+    --------
+    >>> reduction(423, 423, ImagesSettings(crop=128, size=64))
+    2
+    >>> reduction(423, 423, ImagesSettings(crop=128, size=100))
+    1
+    """
+    top, left, side = central_box(height, width, settings.crop)
+    for factor in REDUCTIONS:
+        enough = side >= settings.size * (factor if factor == 2 else 2 * factor)
+        if enough and top % factor == 0 and left % factor == 0:
+            return factor
+    return 1
+
+
+def prepare(
+    pixels: NDArray[Any],
+    settings: ImagesSettings,
+    channels: int,
+    *,
+    native: tuple[int, int] | None = None,
+) -> NDArray[np.uint8]:
+    """Crop an image, bring it to grey levels of 8 bits, and resize it without aliasing.
+
+    Numbers of 16 bits are divided by 257 and rounded; fluxes are stretched
+    (:func:`~czsl.images.stretch.asinh_stretch`). Grey is repeated for three channels;
+    three bands become their luma (ITU-R 601) for one. The filter is Lanczos with three
+    lobes, widened by the factor of the reduction.
+
+    Parameters
+    ----------
+    pixels
+        uint8, uint16 or float32, shape (row, column, band), 1 or 3 bands.
+    settings
+        Crop, size and stretch.
+    channels
+        1 or 3.
+    native
+        Height and width of the whole image in pixels, where ``pixels`` were decoded at a
+        reduced size.
+
+    Returns
+    -------
+    ndarray
+        Grey levels, shape (size, size, channel).
+
+    Raises
+    ------
+    UnfitImageError
+        Where the crop is larger than the image, or there are neither 1 nor 3 bands.
+    UnusableImageError
+        Where nothing is to be seen: every pixel the same, or none finite.
+
+    Examples
+    --------
+    >>> image = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
+    >>> prepare(image, ImagesSettings(crop=16, size=8), 1).shape
+    (8, 8, 1)
+    """
+    if pixels.shape[-1] not in (1, 3):
+        raise UnfitImageError(f"{pixels.shape[-1]} bands, where 1 or 3 can be used")
+    height, width = native or pixels.shape[:2]
+    factor = round(height / pixels.shape[0])
+    top, left, side = central_box(height, width, settings.crop)
+    reach = -(-side // factor)
+    first, begin = top // factor, left // factor
+    square = pixels[first : first + reach, begin : begin + reach]
+    _refuse_blank(square, "every pixel has the same value, or none is finite")
+    image = _as_image(_grey_levels(square, settings), channels)
+    small = image.resize(
+        (settings.size, settings.size),
+        Image.Resampling.LANCZOS,
+        box=(0, 0, side / factor, side / factor),
+    )
+    levels = np.asarray(small).reshape(settings.size, settings.size, -1)
+    _refuse_blank(levels, "every pixel has the same value once it is stretched and resized")
+    return np.repeat(levels, channels // levels.shape[-1], axis=-1)
+
+
+def _refuse_blank(pixels: NDArray[Any], reason: str) -> None:
+    """Refuse an image on which nothing is to be seen."""
+    if pixels.dtype.kind == "f":
+        pixels = pixels[np.isfinite(pixels).all(axis=-1)]
+    flat = pixels.reshape(-1, pixels.shape[-1])
+    if not flat.size or (flat == flat[0]).all():
+        raise UnusableImageError(Flag.IMAGE_BLANK, reason)
+
+
+def _grey_levels(pixels: NDArray[Any], settings: ImagesSettings) -> NDArray[np.uint8]:
+    """Bring numbers of any kind to 8 bits."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype == np.uint16:
+        return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return asinh_stretch(pixels, settings.stretch)
+
+
+def _as_image(levels: NDArray[np.uint8], channels: int) -> Image.Image:
+    """Hand grey levels to Pillow; colour that is not wanted becomes its luma."""
+    if levels.shape[-1] == 1:
+        return Image.fromarray(np.ascontiguousarray(levels[..., 0]))
+    image = Image.fromarray(np.ascontiguousarray(levels))
+    return image.convert("L") if channels == 1 else image

@@ -1,0 +1,326 @@
+"""The image store on disk: shards of pixels, a list of rows beside each, a manifest.
+
+A store is a folder that only grows by whole shards::
+
+    manifest.json          which shards count, and what the images were prepared with
+    shard-00000.npy        pixels, uint8, shape (row, size, size, channel)
+    shard-00000.parquet    for each row: id, reference, stamp, checksum, flags, …
+
+Each file is written under a temporary name, synced and renamed: first the pixels, then
+the list of rows, and at the very end the manifest. A shard counts as finished when its
+list of rows is there, so that a build that was killed goes on after its last finished
+shard. An image that changed is written again to a later shard; the last row of an id
+counts, and a shard of which no row counts any more is deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from czsl.errors import ImageError, writing
+from czsl.files import replacing, write_json
+from czsl.images.worker import Batch
+
+SCHEMA = 1
+"""Version of the format."""
+
+SHARD_ROWS = 65_536
+"""Images in a shard: 0.8 GB at 64 pixels and three channels."""
+
+ROWS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("reference", pa.string()),
+        ("stamp", pa.string()),
+        ("checksum", pa.uint32()),
+        ("flags", pa.uint32()),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("bands", pa.int32()),
+        ("mode", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What all images of a store have in common.
+
+    Parameters
+    ----------
+    size
+        Side, pixels.
+    channels
+        1 or 3.
+    fingerprint
+        Of the settings that the images were prepared with.
+    """
+
+    size: int
+    channels: int
+    fingerprint: str
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one image."""
+        return self.size * self.size * self.channels
+
+    def header(self, rows: int) -> bytes:
+        """Write the header of a ``.npy`` file of so many images."""
+        from io import BytesIO
+
+        buffer = BytesIO()
+        shape = (rows, self.size, self.size, self.channels)
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(buffer, header)
+        return buffer.getvalue()
+
+
+@dataclass
+class Shards:
+    """The shards of a store.
+
+    Parameters
+    ----------
+    folder
+        Where the store is.
+    form
+        What its images have in common; None while there is no image.
+    numbers
+        The shards that count, in the order in which they were written.
+    following
+        The number of the next shard. Numbers are never given twice.
+    finished
+        Whether the manifest names exactly these shards.
+    """
+
+    folder: Path
+    form: Form | None = None
+    numbers: list[int] = field(default_factory=list)
+    following: int = 0
+    finished: bool = False
+
+    @classmethod
+    def found(cls, folder: Path) -> Shards:
+        """See what is in a folder: the manifest's shards, and those finished after it.
+
+        Raises
+        ------
+        ImageError
+            Where the folder holds something else, or a version that we do not know.
+        """
+        shards = cls(folder)
+        if (folder / "manifest.json").exists():
+            content = _read_manifest(folder / "manifest.json")
+            shards.form = Form(**content["form"])
+            shards.numbers, shards.following = content["shards"], content["following"]
+            shards.finished = True
+        while shards._is_whole(shards.following):
+            shards.finished = False
+            shards.form = shards.form or _form_of(shards.rows_path(shards.following))
+            shards.numbers.append(shards.following)
+            shards.following += 1
+        return shards
+
+    def pixels_path(self, number: int) -> Path:
+        """Give the file of a shard's pixels."""
+        return self.folder / f"shard-{number:05d}.npy"
+
+    def rows_path(self, number: int) -> Path:
+        """Give the file that lists a shard's rows."""
+        return self.folder / f"shard-{number:05d}.parquet"
+
+    def _is_whole(self, number: int) -> bool:
+        return self.rows_path(number).exists() and self.pixels_path(number).exists()
+
+    def read_rows(self, columns: list[str]) -> pa.Table:
+        """Read some columns of all rows, with ``shard`` and ``row`` beside them.
+
+        Raises
+        ------
+        ImageError
+            Where a file is missing or damaged.
+        """
+        tables = []
+        for number in self.numbers:
+            table = _read_table(self.rows_path(number), columns)
+            count = len(table)
+            shard = pa.array(np.full(count, number, np.int32))
+            table = table.append_column("shard", shard)
+            tables.append(table.append_column("row", pa.array(np.arange(count, dtype=np.int32))))
+        if not tables:
+            fields = [ROWS.field(name) for name in columns]
+            return pa.schema([*fields, ("shard", pa.int32()), ("row", pa.int32())]).empty_table()
+        return pa.concat_tables(tables)
+
+    def write(self, ids: list[str], references: list[str], batches: Iterable[Batch]) -> Batch:
+        """Write one shard, pixels first; return what is known of its rows.
+
+        Parameters
+        ----------
+        ids, references
+            Of all rows of the shard.
+        batches
+            Their images, in that order.
+
+        Returns
+        -------
+        Batch
+            All rows without their pixels.
+
+        Raises
+        ------
+        WriteError
+            Where the disk is full or the folder cannot be written.
+        """
+        assert self.form is not None
+        checksums: list[int] = []
+        without: list[Batch] = []
+        with replacing(self.pixels_path(self.following)) as temporary, temporary.open("wb") as file:
+            file.write(self.form.header(len(ids)))
+            for batch in batches:
+                file.write(batch.pixels.tobytes())
+                checksums += [zlib.crc32(image.tobytes()) for image in batch.pixels]
+                batch.pixels = batch.pixels[:0]
+                without.append(batch)
+            file.flush()
+        whole = Batch.joined(without)
+        self._write_rows(ids, references, whole, checksums)
+        self.numbers.append(self.following)
+        self.following += 1
+        self.finished = False
+        return whole
+
+    def _write_rows(
+        self, ids: list[str], references: list[str], batch: Batch, checksums: list[int]
+    ) -> None:
+        """Write the list of a shard's rows: from now on the shard is finished."""
+        assert self.form is not None
+        columns: list[Any] = [ids, references, batch.stamps, checksums, batch.flags]
+        columns += [*batch.sizes.T, batch.modes, batch.reasons]
+        table = pa.table(
+            [pa.array(values, kind) for values, kind in zip(columns, ROWS.types, strict=True)],
+            schema=ROWS.with_metadata({"czsl": json.dumps(_form_content(self.form))}),
+        )
+        with replacing(self.rows_path(self.following)) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+
+    def finish(self) -> None:
+        """Leave out the shards of which no row counts any more, and write the manifest."""
+        rows = self.read_rows(["id"])
+        last = latest(rows["id"], rows["id"])
+        counting = set(np.unique(rows["shard"].to_numpy()[last]).tolist())
+        self.numbers = [number for number in self.numbers if number in counting]
+        assert self.form is not None
+        content = {
+            "schema": SCHEMA,
+            "form": _form_content(self.form),
+            "following": self.following,
+            "shards": self.numbers,
+        }
+        write_json(self.folder / "manifest.json", content)
+        self.finished = True
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Delete what a killed build left, and shards that count no more."""
+        kept = {self.pixels_path(number).name for number in self.numbers}
+        kept |= {self.rows_path(number).name for number in self.numbers}
+        for path in self.folder.iterdir():
+            ours = path.name.startswith("shard-") and path.name not in kept
+            if ours or path.name.endswith(".part"):
+                path.unlink()
+
+
+def latest(ids: Any, stored: Any) -> NDArray[np.int64]:
+    """Find each id's last row among those that are stored; -1 where there is none.
+
+    Examples
+    --------
+    >>> latest(pa.array(["b", "c"]), pa.array(["a", "b", "b"])).tolist()
+    [2, -1]
+    """
+    if isinstance(stored, pa.ChunkedArray):
+        stored = stored.combine_chunks()
+    backwards = stored.take(pa.array(np.arange(len(stored))[::-1]))
+    found = pc.fill_null(pc.index_in(ids, value_set=backwards), -1)
+    first = found.to_numpy().astype(np.int64)
+    return np.where(first < 0, -1, len(stored) - 1 - first)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from building the same store; a kill ends it too.
+
+    Raises
+    ------
+    ImageError
+        Where another process is at it.
+    """
+    path = folder / "lock"
+    with writing(path):
+        file = path.open("w")
+    with file:
+        if sys.platform != "win32":
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ImageError(
+                    f"{folder}: another process is decoding into this image store; "
+                    "wait until it has ended"
+                ) from error
+        yield
+
+
+def _form_content(form: Form) -> dict[str, Any]:
+    return {"size": form.size, "channels": form.channels, "fingerprint": form.fingerprint}
+
+
+def _form_of(path: Path) -> Form:
+    """Read from a finished shard what its images have in common."""
+    metadata = pq.read_schema(path).metadata
+    return Form(**json.loads(metadata[b"czsl"]))
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    """Read a manifest, if it is one of ours."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        schema = content["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ImageError(
+            f"{path}: is not the manifest of an image store ({error}); delete the folder "
+            f"{path.parent} and the images are decoded again"
+        ) from error
+    if schema != SCHEMA:
+        raise ImageError(
+            f"{path}: is of version {schema}, where this program knows {SCHEMA}; delete the "
+            f"folder {path.parent} and the images are decoded again"
+        )
+    return content
+
+
+def _read_table(path: Path, columns: list[str]) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise ImageError(
+            f"{path}: is missing or damaged ({error}); delete the folder {path.parent} and the "
+            "images are decoded again"
+        ) from error

@@ -1,0 +1,193 @@
+"""Where images come from: one interface, and an adapter file for each kind of place."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from czsl.errors import ImageError
+from czsl.images.adapter import Adapter, in_bands, parse
+from czsl.images.folder import FolderSource
+from czsl.images.places import Places
+
+
+class ImageSource(Protocol):
+    """A place that images come from, told apart by references: text of the catalogue.
+
+    A source is a value that can be pickled, so that each decoding process reads for
+    itself.
+    """
+
+    def locate(
+        self,
+        ids: Sequence[str],
+        references: Sequence[str],
+        rows: NDArray[np.int64] | None = None,
+    ) -> list[str]:
+        """Make each reference name one image.
+
+        Parameters
+        ----------
+        ids
+            The objects' ids.
+        references
+            What the catalogue says of each object's image; empty where it says nothing.
+        rows
+            The objects' rows in the catalogue's table; by default the first ones.
+
+        Returns
+        -------
+        list of str
+            A reference for each object; empty where it has no image.
+
+        Raises
+        ------
+        ImageError
+            Where a folder, archive or data set as a whole cannot be used.
+        """
+        ...
+
+    def outside(self, reference: str) -> str | None:
+        """Name the folder that would have to be allowed first; None where all is well."""
+        ...
+
+    def stamp(self, reference: str) -> str:
+        """Give text that changes when the image may have changed; empty: no such image."""
+        ...
+
+    def read(self, reference: str) -> bytes | NDArray[Any]:
+        """Give an image's file as bytes, or its pixels, shape (row, column, band).
+
+        Raises
+        ------
+        UnusableImageError
+            Where it is missing, cannot be read, or is absurdly large.
+        """
+        ...
+
+
+def open_source(
+    pattern: str,
+    *,
+    folder: Path,
+    roots: Sequence[str] = (),
+    table: Path | None = None,
+    id_column: str = "id",
+) -> ImageSource:
+    """Open the place that a pattern of images leads to.
+
+    Parameters
+    ----------
+    pattern
+        ``images`` of ``[catalogue]``.
+    folder, roots
+        Where images may lie: the configuration's folder, and more.
+    table
+        The catalogue's table, whose column of bytes a pattern may name.
+    id_column
+        Column of the ids, in that table and in other Parquet files of images.
+
+    Raises
+    ------
+    ImageError
+        Where the pattern is a web address.
+
+    Examples
+    --------
+    >>> source = open_source("images/{id}.jpg", folder=Path("."))
+    >>> source.stamp("images/no such file.jpg")
+    ''
+    """
+    if "://" in pattern:
+        raise ImageError(
+            f"[catalogue] images = {pattern!r}: web addresses are not read; download the images "
+            "into a folder first"
+        )
+    return RoutedSource(Places(folder=Path(folder), roots=tuple(roots)))
+
+
+class RoutedSource:
+    """Hands each reference to the adapter of its kind.
+
+    Parameters
+    ----------
+    places
+        Where images may lie.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._folder = FolderSource(places)
+
+    def _adapter(self, reference: str) -> Adapter:
+        return self._folder
+
+    def locate(
+        self,
+        ids: Sequence[str],
+        references: Sequence[str],
+        rows: NDArray[np.int64] | None = None,
+    ) -> list[str]:
+        """See :meth:`ImageSource.locate`."""
+        located = [str(reference) for reference in references]
+        rows = np.arange(len(ids)) if rows is None else rows
+        same = len(located) > 1 and located.count(located[0]) == len(located)
+        groups: dict[str, list[int]] = defaultdict(list)
+        for index, reference in enumerate(located):
+            if same or _names_many(reference):
+                groups[reference].append(index)
+        for reference, members in groups.items():
+            names = [str(ids[index]) for index in members]
+            found = self._adapter(reference).complete(reference, names, rows[members])
+            for index, one in zip(members, found, strict=True):
+                located[index] = one
+        return located
+
+    def outside(self, reference: str) -> str | None:
+        """See :meth:`ImageSource.outside`."""
+        return self._adapter(reference).outside(reference)
+
+    def stamp(self, reference: str) -> str:
+        """See :meth:`ImageSource.stamp`."""
+        return self._adapter(reference).stamp(reference)
+
+    def read(self, reference: str) -> bytes | NDArray[Any]:
+        """See :meth:`ImageSource.read`."""
+        return self._adapter(reference).read(reference)
+
+
+def _names_many(reference: str) -> bool:
+    """Say whether a reference names a container and not yet an image in it."""
+    place = parse(reference)
+    if place is None:
+        return False
+    return place.row is None if place.kind in ("h5", "hdf5", "parquet") else not place.inside
+
+
+def refuse_outside(
+    source: ImageSource, references: Sequence[str], *, bands: Sequence[str] = ()
+) -> None:
+    """Refuse references that lead out of the folders that images may lie in.
+
+    Raises
+    ------
+    ImageError
+        How many, the first three, and what to allow.
+    """
+    out: list[tuple[str, str]] = []
+    for reference in references:
+        for one in in_bands(reference, bands):
+            needed = source.outside(one) if one else None
+            if needed is not None:
+                out.append((one, needed))
+    if out:
+        names = ", ".join(repr(name) for name, _ in out[:3]) + (" …" if len(out) > 3 else "")
+        roots = list(dict.fromkeys(needed for _, needed in out))
+        raise ImageError(
+            f"{len(out)} image paths lead out of the configuration's folder, first {names}; "
+            f"move the images there, or allow where they are: [catalogue] roots = {roots[:3]}"
+        )

@@ -1,0 +1,163 @@
+"""Decoded images on disk, read at random by memory map."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from czsl.errors import ImageError
+from czsl.flags import UNUSABLE_IMAGE
+from czsl.images.shards import Shards, latest
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageStore:
+    """The prepared images of some objects, in the order in which it was opened.
+
+    Parameters
+    ----------
+    folder
+        Where the store is.
+    size
+        Side of the images, pixels.
+    channels
+        1 or 3.
+    ids
+        The objects' ids, shape (object,).
+    flags
+        Sums of :class:`~czsl.flags.Flag`, shape (object,), uint32.
+    sizes
+        Height and width in pixels and bands of each image as it came, shape (object, 3),
+        int32; zeros where it could not be decoded.
+    """
+
+    folder: Path
+    size: int
+    channels: int
+    ids: NDArray[np.str_]
+    flags: NDArray[np.uint32]
+    sizes: NDArray[np.int32]
+    _shard: NDArray[np.int32] = field(repr=False)
+    _row: NDArray[np.int32] = field(repr=False)
+    _maps: dict[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def open(cls, folder: Path, ids: Any) -> Self:
+        """Open a store for some objects.
+
+        Parameters
+        ----------
+        folder
+            A finished store.
+        ids
+            The objects that rows are counted by, shape (object,).
+
+        Raises
+        ------
+        ImageError
+            Where there is no finished store, it is damaged, or objects are not in it.
+        """
+        shards = Shards.found(Path(folder))
+        if shards.form is None or not shards.finished:
+            raise ImageError(f"{folder}: there is no finished image store; build it first")
+        ids = np.asarray(ids, dtype=str)
+        rows = shards.read_rows(["id", "flags", "height", "width", "bands"])
+        found = latest(pa.array(ids, pa.string()), rows["id"])
+        if (found < 0).any():
+            absent = ids[found < 0]
+            raise ImageError(
+                f"{folder}: {len(absent)} objects are not in the image store, first "
+                f"{', '.join(map(repr, absent[:3].tolist()))}; build it for them"
+            )
+        taken = {name: rows[name].to_numpy()[found] for name in rows.column_names[1:]}
+        return cls(
+            folder=Path(folder),
+            size=shards.form.size,
+            channels=shards.form.channels,
+            ids=ids,
+            flags=taken["flags"],
+            sizes=np.stack([taken["height"], taken["width"], taken["bands"]], axis=-1),
+            _shard=taken["shard"],
+            _row=taken["row"],
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Which images may be trained on and predicted from, shape (object,)."""
+        return (self.flags & int(UNUSABLE_IMAGE)) == 0
+
+    def gather(self, rows: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Read images.
+
+        Parameters
+        ----------
+        rows
+            Rows of the order in which the store was opened, any order, shape (image,).
+
+        Returns
+        -------
+        ndarray
+            Grey levels, shape (image, row, column, channel); zeros where unusable.
+        """
+        rows = np.asarray(rows)
+        shards, within = self._shard[rows], self._row[rows]
+        images = np.empty((len(rows), self.size, self.size, self.channels), np.uint8)
+        for number in np.unique(shards).tolist():
+            here = np.flatnonzero(shards == number)
+            here = here[np.argsort(within[here])]  # forward through the file
+            images[here] = self._map(number)[within[here]]
+        return images
+
+    def _map(self, number: int) -> NDArray[np.uint8]:
+        """Map a shard into memory, once."""
+        if number not in self._maps:
+            path = Shards(self.folder).pixels_path(number)
+            try:
+                self._maps[number] = np.load(path, mmap_mode="r")
+            except (OSError, ValueError) as error:
+                raise ImageError(
+                    f"{path}: is missing or damaged ({error}); delete the folder {self.folder} "
+                    "and the images are decoded again"
+                ) from error
+        return self._maps[number]
+
+    @cached_property
+    def details(self) -> dict[str, list[str]]:
+        """What each file held (``mode``), where it is (``reference``), what is wrong."""
+        rows = Shards.found(self.folder).read_rows(["id", "reference", "mode", "reason"])
+        found = pa.array(latest(pa.array(self.ids, pa.string()), rows["id"]))
+        return {
+            name: rows[name].take(found).to_pylist() for name in ("reference", "mode", "reason")
+        }
+
+    def verify(self) -> None:
+        """Compare every image with the checksum that it was written with.
+
+        Raises
+        ------
+        ImageError
+            How many images differ, and the first three.
+        """
+        rows = Shards.found(self.folder).read_rows(["id", "checksum"])
+        found = latest(pa.array(self.ids, pa.string()), rows["id"])
+        expected = rows["checksum"].to_numpy()[found]
+        changed = [
+            str(self.ids[index])
+            for index in range(len(self))
+            if zlib.crc32(self.gather(np.array([index])).tobytes()) != expected[index]
+        ]
+        if changed:
+            raise ImageError(
+                f"{self.folder}: {len(changed)} images differ from what was written, first "
+                f"{', '.join(map(repr, changed[:3]))}; delete the folder and they are decoded again"
+            )
