@@ -105,8 +105,8 @@ def arrow_column(values: NDArray[Any], mask: NDArray[np.bool_] | None, where: st
         return pa.FixedSizeListArray.from_arrays(inner, values.shape[1])
     if values.ndim != 1 or kind not in "iufbSUO":
         raise CatalogueError(
-            f"{where}: holds {values.dtype} of {values.ndim} dimensions, which cannot be read; "
-            "numbers and text can"
+            f"{where}: holds {values.dtype.name} of {values.ndim} dimensions, which cannot be "
+            "read; numbers and text can"
         )
     if kind in "SUO":
         return _text(values, missing, where)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from czsl.catalogue.experts import check_tiers, read_experts
-from czsl.catalogue.images import BAND, References, image_references, pattern_columns
+from czsl.catalogue.images import image_references, pattern_columns
 from czsl.catalogue.parts import (
     check_columns,
     check_pattern,
@@ -235,7 +235,6 @@ def _read(config: Config, problems: Problems) -> Catalogue:
     names = column_names(path)
     check_columns(wanted_columns(config), names, problems, name=name)
     check_pattern(config, problems, name=name)
-    complete = not problems.fatal
     reader = _Reader(config, path, names)
     table = read_table(path, **reader.columns(), problems=problems)
     catalogue = reader.read(table, problems)
@@ -243,15 +242,20 @@ def _read(config: Config, problems: Problems) -> Catalogue:
     if fold in names:
         folds = read_folds(table, fold, catalogue.experts, problems, name=name, ids=catalogue.ids)
         catalogue = replace(catalogue, folds=folds)
-    if complete:
+    if not problems.fatal:  # else votes or classes may only seem to be missing
         check_tiers(config, catalogue.experts, catalogue.has_votes, problems, name=name)
-    units = [votes.unit for votes in catalogue.questions]
-    settings = [
-        votes.model_copy(update={"unit": unit} if votes.answers else {})
-        for votes, unit in zip(config.votes, units, strict=True)
+    return replace(catalogue, config=_with_units(config, catalogue.questions))
+
+
+def _with_units(config: Config, questions: Sequence[Votes]) -> Config:
+    """Settle the units that the numbers told, so that no part of a table is read otherwise."""
+    settled = [
+        settings.model_copy(update={"unit": votes.unit})
+        if (votes.given >= Given.FRACTIONS).any()
+        else settings
+        for settings, votes in zip(config.votes, questions, strict=True)
     ]
-    told = config.model_copy(update={"votes": tuple(settings)})
-    return replace(catalogue, config=told)
+    return config.model_copy(update={"votes": tuple(settled)})
 
 
 class _Reader:
@@ -260,13 +264,15 @@ class _Reader:
     def __init__(self, config: Config, path: Path, names: Sequence[str]) -> None:
         self.config = config
         self.name = str(path)
-        self.pixels = [name for name in bytes_columns(path) if name in names]
+        pattern = config.catalogue.images
+        usable = set(pattern_columns(pattern)) <= set(names)
+        self.pattern = pattern if usable else None
+        self.pixels = [name for name in bytes_columns(path) if pattern == "{" + name + "}"]
         self.wanted = [
             one
             for one in wanted_columns(config)
             if one.column in names and one.column not in self.pixels
         ]
-        self.references = self._references(names)
 
     def columns(self) -> dict[str, list[str]]:
         """Say which columns are read, and as what."""
@@ -288,17 +294,9 @@ class _Reader:
             config=config,
             ids=ids,
             rows=np.arange(start, start + len(ids)),
-            images=self.references(table, ids),
+            images=image_references(self.pattern, table, self.pixels),
             questions=read_questions(table, config, problems, name=name, ids=ids, start=start),
             experts=experts,
             extra=read_extra(table, more, problems, name=name, ids=ids, start=start),
             extra_names=more,
-        )
-
-    def _references(self, names: Sequence[str]) -> References:
-        """Make image references; where the pattern has slipped there are none."""
-        pattern = self.config.catalogue.images
-        usable = set(pattern_columns(pattern)) <= set(names)
-        return image_references(
-            pattern if usable else None, self.config.folder, [BAND, *self.pixels]
         )

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from czsl.catalogue.columns import note_rows, number_column, text_column
-from czsl.catalogue.images import is_container, pattern_columns
+from czsl.catalogue.images import holds_many, pattern_columns
 from czsl.catalogue.votes import Votes, no_votes, read_votes
 from czsl.config import Config, VotesSettings
 from czsl.errors import Problems, nearest
@@ -101,20 +101,25 @@ def warn_of_partial_votes(
 def check_pattern(config: Config, problems: Problems, *, name: str) -> None:
     """Note a pattern of images that gives every object the same image."""
     pattern = config.catalogue.images
-    if pattern is None or pattern_columns(pattern) or is_container(pattern, config.folder):
+    if pattern is None or pattern_columns(pattern) or holds_many(pattern, config.folder):
         return
     problems.add(
         f"{name}, [catalogue] images",
-        f"{pattern!r} names no column and is not a folder that exists",
-        f'name files by columns, such as "{pattern}/{{{config.catalogue.id}}}.jpg", or give a '
-        "folder or an HDF5 file",
+        f"{pattern!r} names no column, and there is no such folder",
+        f'name files by columns, such as "images/{{{config.catalogue.id}}}.jpg", or give a folder, '
+        "an archive or an HDF5 file",
     )
 
 
 def read_ids(
     table: pa.Table, column: str, problems: Problems, *, name: str, start: int = 0
 ) -> NDArray[np.str_]:
-    """Read the ids as text, (object,), and note those that are empty or occur again."""
+    """Read the ids as text, (object,), and note those that are empty or occur again.
+
+    Without the column, which is noted before, they are empty.
+    """
+    if column not in table.column_names:
+        return np.full(table.num_rows, "")
     texts = text_column(table, column, problems, name=name)
     where = f"{name}, column {column!r}"
     if any(problem.where == where for problem in problems.fatal):

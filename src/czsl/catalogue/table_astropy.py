@@ -46,10 +46,13 @@ def scan(
 
 def _read(path: Path) -> Table:
     """Read the file."""
+    # Opened here, since astropy leaves files open that it fails to read.
     try:
         if path.suffix.lower() == ".ecsv":
-            return Table.read(path, format="ascii.ecsv")
-        return parse_single_table(path).to_table(use_names_over_ids=True)
+            lines = path.read_text(encoding="utf-8").splitlines()
+            return Table.read(lines, format="ascii.ecsv")
+        with path.open("rb") as file:
+            return parse_single_table(file).to_table(use_names_over_ids=True)
     except (ValueError, IndexError, VOTableSpecError, ExpatError) as error:
         reason = str(error).strip().split("\n")[0]
         raise CatalogueError(f"{path}: cannot be read ({reason})") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 
 from czsl.catalogue.arrow import arrow_column
 from czsl.errors import CatalogueError
@@ -53,10 +55,18 @@ def _column(path: Path, part: Any, name: str, null: object) -> pa.Array:
 def _table(path: Path) -> Iterator[Any]:
     """Open the first table of a file."""
     with fits.open(path, memmap=path.suffix.lower() != ".gz") as file:
-        for unit in file:
-            if isinstance(unit, fits.BinTableHDU | fits.TableHDU) and not isinstance(
-                unit, fits.CompImageHDU
-            ):
-                yield unit
-                return
+        yield _first_table(path, file)
+
+
+def _first_table(path: Path, file: fits.HDUList) -> Any:
+    """Find the first table of an open file."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*truncated", AstropyUserWarning)
+        try:
+            for unit in file:
+                is_table = isinstance(unit, fits.BinTableHDU | fits.TableHDU)
+                if is_table and not isinstance(unit, fits.CompImageHDU):
+                    return unit
+        except AstropyUserWarning as warning:
+            raise CatalogueError(f"{path}: cannot be read ({warning})") from warning
     raise CatalogueError(f"{path}: holds no table; give a FITS file with a table extension")

@@ -1,0 +1,16 @@
+"""What tests of all floors share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data, which is not part of the repository."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("CZSL_DATA", beside))
+    if not (folder / "gz1").is_dir():
+        pytest.skip(f"needs the real data: there is no folder {folder / 'gz1'} (set CZSL_DATA)")
+    return folder
