@@ -185,6 +185,9 @@ class ImagesSettings(Settings):
         smaller side (at most 1.0); by default all of it.
     size
         Side of the stored images, pixels.
+    view
+        Side of the central square of a stored image that networks see, pixels; by default
+        all of it. A margin lets training images rotate without empty corners.
     channels
         3 (colour; greyscale is repeated) or 1 (grey; colour becomes its luma). Alpha is
         laid over black. For FITS the number of bands decides unless this is given.
@@ -196,6 +199,7 @@ class ImagesSettings(Settings):
 
     crop: int | float | None = None
     size: int = Field(default=64, ge=8, le=1024)
+    view: int | None = Field(default=None, ge=8)
     channels: Literal[1, 3] | None = None
     bands: tuple[str, ...] = ()
     stretch: StretchSettings = StretchSettings()
@@ -208,7 +212,14 @@ class ImagesSettings(Settings):
             )
         if isinstance(self.crop, int) and self.crop < 8:
             raise ValueError("'crop' in pixels is 8 or more")
+        if self.view is not None and self.view > self.size:
+            raise ValueError(f"'view' is {self.view}; it is at most 'size', which is {self.size}")
         return self
+
+    @property
+    def seen(self) -> int:
+        """Side of the square that networks see, pixels."""
+        return self.size if self.view is None else self.view
 
 
 class Config(Settings):

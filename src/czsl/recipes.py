@@ -151,6 +151,12 @@ class Recipe(Settings):
         ``"published"`` (three small convolutions) or ``"residual"``.
     width
         Channels of the residual network's first blocks.
+    precision
+        ``"32"``, or ``"bf16"``: training multiplies in bfloat16 where the device does so
+        natively.
+    views
+        Views of an image whose log-probabilities are averaged: 1, or 8 (four quarter
+        turns and their mirror images, with mirrored classes swapped back).
     sampling
         How training rows of rare classes are treated: as they come, over-sampled or
         under-sampled at random (both to equal numbers).
@@ -166,6 +172,8 @@ class Recipe(Settings):
     name: RecipeName
     network: Literal["published", "residual"]
     width: int = Field(default=32, ge=4, le=512)
+    precision: Literal["32", "bf16"] = "32"
+    views: Literal[1, 8] = 1
     sampling: Literal["none", "over", "under"] = "none"
     folds: int = Field(default=5, ge=2, le=20)
     reconstruct: Training | None
@@ -201,6 +209,8 @@ CZSL2023 = Recipe(
 DEFAULT = Recipe(
     name="default",
     network="residual",
+    precision="bf16",
+    views=8,
     reconstruct=None,
     pretrain=Pretrain(
         epochs=20,

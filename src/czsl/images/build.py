@@ -40,7 +40,8 @@ def store_folder(folder: Path, pattern: str, settings: ImagesSettings) -> Path:
 
 
 def _fingerprint(settings: ImagesSettings) -> str:
-    return fingerprint(PREPARATION, settings.model_dump(mode="json"))
+    # Which part of a stored image networks see does not change what is stored.
+    return fingerprint(PREPARATION, settings.model_dump(mode="json", exclude={"view"}))
 
 
 def decide_channels(source: ImageSource, located: Sequence[str], settings: ImagesSettings) -> int:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from czsl.errors import ImageError
+from czsl.files import fingerprint
 from czsl.flags import UNUSABLE_IMAGE
 from czsl.images.shards import Shards, latest
 
@@ -94,7 +95,8 @@ class ImageStore:
     @property
     def usable(self) -> NDArray[np.bool_]:
         """Which images may be trained on and predicted from, shape (object,)."""
-        return (self.flags & int(UNUSABLE_IMAGE)) == 0
+        usable: NDArray[np.bool_] = np.equal(self.flags & int(UNUSABLE_IMAGE), 0)
+        return usable
 
     def gather(self, rows: NDArray[np.integer]) -> NDArray[np.uint8]:
         """Read images.
@@ -139,6 +141,14 @@ class ImageStore:
         return {
             name: rows[name].take(found).to_pylist() for name in ("reference", "mode", "reason")
         }
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of every image and its flags, which changes when one of them does."""
+        rows = Shards.found(self.folder).read_rows(["id", "checksum"])
+        found = latest(pa.array(self.ids, pa.string()), rows["id"])
+        checksums = rows["checksum"].to_numpy()[found]
+        return fingerprint(self.size, self.channels, checksums.tobytes(), self.flags.tobytes())
 
     def verify(self) -> None:
         """Compare every image with the checksum that it was written with.

@@ -87,9 +87,9 @@ class Context:
         dict of Tensor, dict
             The result's tensors and what JSON can say of it.
         """
-        parts = [
-            _digest(part) for part in (self.images_fingerprint, self.view, self.fold_seed, *inputs)
-        ]
+        device = str(self.fabric.device)
+        given = (self.images_fingerprint, self.view, self.fold_seed, device, *inputs)
+        parts = [tensor_digest(part) if _is_tensors(part) else part for part in given]
         path = self.folder / f"{stage}-{fingerprint(parts)}.safetensors"
         if path.exists():
             return load_tensors(path)
@@ -100,12 +100,15 @@ class Context:
         return tensors, content
 
 
-def _digest(part: Any) -> Any:
-    """Turn a mapping of tensors into a hash of their bytes; leave the rest."""
-    if not isinstance(part, Mapping) or not all(isinstance(v, Tensor) for v in part.values()):
-        return part
+def tensor_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Hash the names, types, shapes and values of tensors."""
     digest = hashlib.sha256()
-    for name in sorted(part):
-        array = part[name].detach().cpu().contiguous().numpy()
+    for name in sorted(tensors):
+        array = tensors[name].detach().cpu().contiguous().numpy()
         digest.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
     return digest.hexdigest()
+
+
+def _is_tensors(part: Any) -> bool:
+    """Tell whether a part of the inputs is a mapping of tensors."""
+    return isinstance(part, Mapping) and all(isinstance(item, Tensor) for item in part.values())

@@ -72,8 +72,8 @@ def finetune(
             "counts": torch.from_numpy(votes.counts[rows[chosen]]).float(),
         },
         mirrors={
-            "classes": torch.from_numpy(votes.class_mirror),
-            "counts": torch.from_numpy(votes.answer_mirror),
+            "classes": torch.from_numpy(votes.layout.class_mirror),
+            "counts": torch.from_numpy(votes.layout.answer_mirror),
         },
     )
 
@@ -84,10 +84,12 @@ def finetune(
         value = cross_entropy(outputs.classes, targets["classes"], targets["weight"])
         if settings.votes:
             counts = targets["counts"]
-            value = value + settings.votes * votes_loss(outputs.answers, counts, votes.questions)
+            value = value + settings.votes * votes_loss(
+                outputs.answers, counts, votes.layout.questions
+            )
         return value
 
-    rates, inputs = {"encoder": settings.encoder_rate}, [votes.questions]
+    rates, inputs = {"encoder": settings.encoder_rate}, [votes.layout.questions]
     return fit_network(
         context, "finetune", network, loss, samples, settings, rates=rates, inputs=inputs
     )

@@ -58,9 +58,9 @@ def pretrain(
         outputs = model(images)
         if settings.targets == "majority":
             return squared_error(outputs.classes, targets["classes"])
-        return votes_loss(outputs.answers, targets["counts"], votes.questions)
+        return votes_loss(outputs.answers, targets["counts"], votes.layout.questions)
 
-    inputs = [votes.questions]
+    inputs = [votes.layout.questions]
     return fit_network(context, "pretrain", network, loss, samples, settings, inputs=inputs)
 
 
@@ -75,8 +75,8 @@ def _samples(
     if settings.targets == "majority":
         rows = rows[votes.majority[rows] >= 0]
         rows = rows[resampled(votes.majority[rows], sampling, context.fold_seed)]
-        target = one_hot(votes.majority[rows], votes.classes)
-        mirrors = {"classes": torch.from_numpy(votes.class_mirror)}
+        target = one_hot(votes.majority[rows], votes.layout.classes)
+        mirrors = {"classes": torch.from_numpy(votes.layout.class_mirror)}
         return Samples(
             images=context.images,
             view=context.view,
@@ -91,5 +91,5 @@ def _samples(
         view=context.view,
         rows=rows,
         targets={"counts": torch.from_numpy(votes.counts[rows]).float()},
-        mirrors={"counts": torch.from_numpy(votes.answer_mirror)},
+        mirrors={"counts": torch.from_numpy(votes.layout.answer_mirror)},
     )

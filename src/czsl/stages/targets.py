@@ -1,7 +1,8 @@
-"""What images should give, as arrays over all objects."""
+"""What images should give, and what the transfer is told, as arrays over all objects."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,53 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from czsl.catalogue import Catalogue, Given, majority_class
+from czsl.catalogue.votes import mirror_order
+from czsl.config import ClassesSettings, VotesSettings
+from czsl.crowd.features import (
+    extra_features,
+    mirrored_features,
+    transfer_features,
+    trusted_counts,
+)
+from czsl.recipes import Transfer
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layout:
+    """How answers and classes stand side by side, and how they hang together.
+
+    Parameters
+    ----------
+    questions
+        Number of answers of each question, in order.
+    answer_mirror
+        The answer that each becomes when the image is mirrored, shape (answer,), the
+        answers of all questions side by side.
+    class_mirror
+        The class that each becomes when the image is mirrored, shape (class,).
+    class_answers
+        Which answers make each class, shape (answer, class), 0 or 1.
+    """
+
+    questions: tuple[int, ...]
+    answer_mirror: Rows
+    class_mirror: Rows
+    class_answers: Floats
+
+    @property
+    def answers(self) -> int:
+        """Number of answers over all questions."""
+        return sum(self.questions)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_mirror)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VoteTargets:
@@ -17,33 +65,93 @@ class VoteTargets:
 
     Parameters
     ----------
+    layout
+        The answers and the classes.
     counts
-        Votes to learn from, shape (object, answer), the answers of all questions side by
-        side; zeros where nothing is given.
-    questions
-        Number of answers of each question, in order.
-    answer_mirror
-        The answer that each becomes when the image is mirrored, shape (answer,).
+        Votes to learn from, shape (object, answer); zeros where nothing is given.
     majority
         Class of the volunteers' majority, shape (object,); -1 for none.
-    classes
-        Number of classes.
-    class_mirror
-        The class that each becomes when the image is mirrored, shape (class,).
-    class_answers
-        Which answers make each class, shape (answer, class), 0 or 1.
     """
 
-    counts: NDArray[np.float64]
-    questions: tuple[int, ...]
-    answer_mirror: NDArray[np.int64]
-    majority: NDArray[np.int64]
-    classes: int
-    class_mirror: NDArray[np.int64]
-    class_answers: NDArray[np.float64]
+    layout: Layout
+    counts: Floats
+    majority: Rows
 
 
-def one_hot(labels: NDArray[np.int64], classes: int) -> Tensor:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TransferInputs:
+    """What the transfer is told of every object.
+
+    Parameters
+    ----------
+    features
+        Shape (object, feature).
+    usable
+        Whether there is anything to tell, shape (object,).
+    mirror
+        The feature that each becomes when the image is mirrored, shape (feature,).
+    """
+
+    features: Floats
+    usable: NDArray[np.bool_]
+    mirror: Rows
+
+
+def make_layout(votes: Sequence[VotesSettings], classes: ClassesSettings) -> Layout:
+    """Lay out the answers and classes of a configuration."""
+    answers = [answer for question in votes for answer in question.names]
+    mirrors, start = [np.zeros(0, np.int64)], 0
+    for question in votes:
+        mirrors.append(start + mirror_order(question.names, question.mirror))
+        start += len(question.names)
+    class_answers = np.zeros((len(answers), len(classes.names)))
+    for name, parts in classes.from_answers.items():
+        for part in parts:
+            class_answers[answers.index(part), classes.names.index(name)] = 1
+    return Layout(
+        questions=tuple(len(question.names) for question in votes),
+        answer_mirror=np.concatenate(mirrors),
+        class_mirror=mirror_order(classes.names, classes.mirror),
+        class_answers=class_answers,
+    )
+
+
+def vote_targets(catalogue: Catalogue) -> VoteTargets:
+    """Put the votes of a catalogue in the form that the network learns from."""
+    return VoteTargets(
+        layout=make_layout(catalogue.config.votes, catalogue.config.classes),
+        counts=np.hstack([np.zeros((len(catalogue), 0)), *_counts(catalogue)]),
+        majority=majority_class(catalogue),
+    )
+
+
+def transfer_inputs(catalogue: Catalogue, settings: Transfer) -> TransferInputs:
+    """Put the votes of a catalogue in the form that a transfer learns from.
+
+    The published perceptron takes the shares of the answers as they are; objects that
+    lack one of its inputs it cannot judge. The logistic transfer takes the features of
+    :func:`czsl.crowd.features.transfer_features`.
+    """
+    fractions = [votes.fractions for votes in catalogue.questions]
+    columns = catalogue.extra if settings.extra else catalogue.extra[:, :0]
+    if settings.kind == "perceptron":
+        inputs = np.hstack([columns[:, :0], *fractions, columns])
+        known = ~np.any(np.isnan(inputs), axis=1)
+        mirror = np.arange(inputs.shape[1])
+        return TransferInputs(features=np.nan_to_num(inputs), usable=known, mirror=mirror)
+    parts = [
+        transfer_features(share, count)
+        for share, count in zip(fractions, _counts(catalogue), strict=True)
+    ]
+    mirrors = [votes.mirror for votes in catalogue.questions]
+    return TransferInputs(
+        features=np.hstack([columns[:, :0], *parts, extra_features(columns)]),
+        usable=catalogue.has_votes,
+        mirror=mirrored_features(mirrors, columns.shape[1]),
+    )
+
+
+def one_hot(labels: Rows, classes: int) -> Tensor:
     """Turn class numbers into probabilities of 0 and 1, shape (object, class).
 
     Examples
@@ -53,3 +161,16 @@ def one_hot(labels: NDArray[np.int64], classes: int) -> Tensor:
             [1., 0.]])
     """
     return functional.one_hot(torch.from_numpy(labels), classes).float()
+
+
+def _counts(catalogue: Catalogue) -> list[Floats]:
+    """Give the votes of each question that the likelihood is to count."""
+    return [
+        trusted_counts(
+            votes.fractions,
+            votes.total,
+            label=votes.given == Given.LABEL,
+            counts=votes.unit == "counts",
+        )
+        for votes in catalogue.questions
+    ]

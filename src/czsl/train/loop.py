@@ -281,7 +281,7 @@ class _Clock:
         """Count a batch; tell about it at most every half second."""
         self.loss += batch_loss.item() * count
         self.images += count
-        if time.perf_counter() - self.told > 0.5:
+        if time.perf_counter() - self.told > 0.5 and self.images < rows:
             self.told = time.perf_counter()
             self.report(self._progress(self.images / rows, None))
 

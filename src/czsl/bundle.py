@@ -1,0 +1,209 @@
+"""A model on disk: JSON, safetensors and a card to read. Loading runs no code.
+
+========================  =========================================================
+``model.json``            everything but the weights, and the checksums
+``weights.safetensors``   the networks and the transfer, as plain numbers
+``README.md``             the model card
+========================  =========================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from torch import Tensor
+
+from czsl.config import CatalogueSettings, ClassesSettings, ImagesSettings, VotesSettings
+from czsl.errors import ModelError, writing
+from czsl.files import sync
+from czsl.recipes import Recipe, Settings
+
+SCHEMA = 1
+"""Version of the format; raised whenever an older reader would misread the new one."""
+
+WEIGHTS = "weights.safetensors"
+
+
+class ModelContent(Settings):
+    """What ``model.json`` holds, besides the checksums.
+
+    Attributes
+    ----------
+    version
+        Version of the package that wrote it.
+    name
+        Name of the model.
+    fingerprint
+        Hash of the weights and the settings.
+    catalogue, votes, classes, images
+        The sections of the configuration that it was trained with, resolved.
+    channels
+        Channels of the images.
+    native
+        Height, width and bands of the cutouts that it was trained on, where all were alike.
+    recipe
+        Settings of the stages.
+    networks
+        Number of networks.
+    from_answers
+        Whether classes are read off the volunteers' answers.
+    temperature
+        Divides the logits.
+    transfer
+        Whether a transfer is there, and whether it collapsed.
+    scores
+        What it reached on experts' objects that it was not trained on.
+    notes
+        What was left out and why.
+    data
+        Fingerprints of the catalogue and the images, and the number of objects by tier.
+    """
+
+    version: str
+    name: str
+    fingerprint: str
+    catalogue: CatalogueSettings
+    votes: tuple[VotesSettings, ...]
+    classes: ClassesSettings
+    images: ImagesSettings
+    channels: Literal[1, 3]
+    native: tuple[int, int, int] | None
+    recipe: Recipe
+    networks: int = Field(ge=1)
+    from_answers: bool
+    temperature: float = Field(gt=0)
+    transfer: Literal["none", "fitted", "collapsed"]
+    scores: dict[str, Any]
+    notes: tuple[str, ...]
+    data: dict[str, Any]
+
+
+def write_bundle(
+    folder: Path, content: ModelContent, tensors: Mapping[str, Tensor], card: str
+) -> None:
+    """Write a model folder, whole or not at all; an older model there is replaced.
+
+    Parameters
+    ----------
+    folder
+        Where the model goes.
+    content
+        Everything but the weights.
+    tensors
+        The weights.
+    card
+        Text of the model card, Markdown.
+
+    Raises
+    ------
+    WriteError
+        Where the folder cannot be written; an older model there is intact.
+    """
+    from safetensors.torch import save
+
+    weights = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    body = content.model_dump(mode="json")
+    document = {
+        "format": "czsl model",
+        "schema": SCHEMA,
+        "checksums": {WEIGHTS: _sha256(weights), "content": _sha256(_canonical(body))},
+        "content": body,
+    }
+    new = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    try:
+        with writing(folder):
+            new.mkdir(parents=True)
+            (new / WEIGHTS).write_bytes(weights)
+            (new / "README.md").write_text(card, encoding="utf-8")
+            (new / "model.json").write_text(json.dumps(document, indent=2), encoding="utf-8")
+            for path in [*new.iterdir(), new]:
+                sync(path)
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def read_bundle(folder: Path) -> tuple[ModelContent, dict[str, Tensor]]:
+    """Read and check a model folder.
+
+    Parameters
+    ----------
+    folder
+        What :func:`write_bundle` wrote.
+
+    Raises
+    ------
+    ModelError
+        Says what is missing, foreign, changed, or too new; then nothing is loaded.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    document = _document(folder)
+    body, checksums = document.get("content"), document.get("checksums", {})
+    if _sha256(_canonical(body)) != checksums.get("content"):
+        raise ModelError(f"{folder}/model.json: does not match its checksum; it was changed or cut")
+    weights = _bytes(folder, WEIGHTS)
+    if _sha256(weights) != checksums.get(WEIGHTS):
+        raise ModelError(f"{folder}/{WEIGHTS}: does not match its checksum; it was changed or cut")
+    try:
+        return ModelContent.model_validate(body), load(weights)
+    except ValidationError as error:
+        slips = "; ".join(
+            f"{'.'.join(str(part) for part in slip['loc'])}: {slip['msg'].lower()}"
+            for slip in error.errors()
+        )
+        raise ModelError(f"{folder}/model.json: cannot be used: {slips}") from error
+    except SafetensorError as error:
+        raise ModelError(f"{folder}/{WEIGHTS}: is not a safetensors file ({error})") from error
+
+
+def _document(folder: Path) -> dict[str, Any]:
+    """Read ``model.json`` and check that it is ours and not too new."""
+    try:
+        document = json.loads(_bytes(folder, "model.json"))
+    except ValueError as error:
+        raise ModelError(
+            f"{folder}/model.json: is not JSON ({error}); it was cut or changed"
+        ) from error
+    if not isinstance(document, dict) or document.get("format") != "czsl model":
+        raise ModelError(f"{folder}/model.json: is not a model of czsl")
+    if document.get("schema") != SCHEMA:
+        raise ModelError(
+            f"{folder}/model.json: has schema version {document.get('schema')!r}, this version of "
+            f"czsl reads {SCHEMA}; install a newer czsl or train the model again"
+        )
+    return document
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    """Read a file of the folder."""
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: there is no such model folder; 'czsl fit' writes one")
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"{folder}/{name}: cannot be read ({error.strerror}); the model folder is not whole"
+        ) from error
+
+
+def _canonical(body: Any) -> bytes:
+    """Write JSON in the one form that checksums are taken of."""
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _sha256(content: bytes) -> str:
+    """Give the SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()

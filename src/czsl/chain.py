@@ -1,0 +1,353 @@
+"""The chain of stages: from a catalogue and its images to networks, transfer and temperature.
+
+Every expert's object is scored out of fold: by a network that saw neither its class nor
+its votes. The networks of all folds together are the model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from czsl.catalogue import Catalogue, make_folds
+from czsl.nets.network import Network, make_network
+from czsl.recipes import Recipe, Transfer
+from czsl.stages.calibrate import fit_temperature, softmax
+from czsl.stages.context import Context
+from czsl.stages.finetune import finetune
+from czsl.stages.infer import ClassReader
+from czsl.stages.pretrain import pretrain
+from czsl.stages.reconstruct import reconstruct
+from czsl.stages.targets import (
+    TransferInputs,
+    VoteTargets,
+    transfer_inputs,
+    vote_targets,
+)
+from czsl.stages.transfer import FittedTransfer, fit_logistic, fit_perceptron
+from czsl.train.checkpoint import Tensors
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Learned:
+    """What the stages give.
+
+    Attributes
+    ----------
+    networks
+        Weights of each network: one for each fold, or one where all folds share it.
+    from_answers
+        Whether classes are read off the volunteers' answers.
+    transfer
+        Fitted on all experts' objects that have votes; None where there is none.
+    temperature
+        Divides the logits; 1 where it was not fitted.
+    experts
+        Rows of the catalogue with an expert's class, shape (expert,).
+    folds
+        Fold of each, shape (expert,).
+    image_posterior
+        Out-of-fold posterior of each from its image, shape (expert, class); NaN where
+        the image cannot be used.
+    votes_posterior
+        The same from its votes; NaN where there are none.
+    history
+        Epochs of every stage: ``stage, fold, epoch, loss, held_out, images_per_second``.
+    notes
+        What was left out and why, and what went wrong without stopping the work.
+    """
+
+    networks: tuple[Tensors, ...]
+    from_answers: bool
+    transfer: FittedTransfer | None
+    temperature: float
+    experts: Rows
+    folds: Rows
+    image_posterior: Floats
+    votes_posterior: Floats
+    history: list[dict[str, Any]]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Work:
+    """What the steps below share."""
+
+    catalogue: Catalogue
+    recipe: Recipe
+    context: Context
+    usable: NDArray[np.bool_]
+    votes: VoteTargets
+    transfer: TransferInputs | None
+    experts: Rows
+    folds: Rows
+    history: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def record(self, stage: str, fold: int | None, epochs: list[dict[str, Any]]) -> None:
+        number = None if fold is None else fold + 1
+        self.history.extend({"stage": stage, "fold": number, **epoch} for epoch in epochs)
+
+
+def learn(
+    catalogue: Catalogue, recipe: Recipe, context: Context, usable: NDArray[np.bool_]
+) -> Learned:
+    """Run the stages of a recipe over folds of the experts' objects.
+
+    Parameters
+    ----------
+    catalogue
+        Votes, classes, folds.
+    recipe
+        Settings of the stages; those that have nothing to learn from are left out.
+    context
+        Images, device, seed, folder of the stages' results.
+    usable
+        Whether each object's image can be used, shape (object,).
+
+    Raises
+    ------
+    CatalogueError
+        Where no stage has anything to learn from.
+    """
+    experts = np.flatnonzero(catalogue.is_expert)
+    work = _Work(
+        catalogue=catalogue,
+        recipe=recipe,
+        context=context,
+        usable=usable,
+        votes=vote_targets(catalogue),
+        transfer=transfer_inputs(catalogue, recipe.transfer) if recipe.transfer else None,
+        experts=experts,
+        folds=_folds(catalogue, experts, recipe, context.seed),
+    )
+    start = _start(work)
+    shared = _pretrained(work, start, fold=None)
+    networks, posteriors = [], np.full((2, len(experts), len(catalogue.classes)), np.nan)
+    tunes = recipe.finetune is not None and len(experts) > 0
+    own = recipe.pretrain is not None and recipe.pretrain.experts
+    for fold in range(int(work.folds.max()) + 1 if tunes or (own and len(experts)) else 1):
+        network, votes = _fold(work, start, shared, fold if tunes or own else None)
+        networks.append({name: value.clone() for name, value in network.state_dict().items()})
+        scored = np.flatnonzero(work.folds == fold) if tunes or own else np.arange(len(experts))
+        posteriors[0, scored] = _image_logits(work, network, experts[scored])
+        posteriors[1, scored] = votes[scored]
+    return _learned(work, networks, posteriors)
+
+
+def _folds(catalogue: Catalogue, experts: Rows, recipe: Recipe, seed: int) -> Rows:
+    """Give the fold of each expert's object: the table's, or made by seed."""
+    if catalogue.folds is None:
+        return make_folds(catalogue.experts[experts], recipe.folds, seed)
+    return np.unique(catalogue.folds[experts], return_inverse=True)[1].astype(np.int64)
+
+
+def _network(work: _Work) -> Network:
+    """Make the recipe's network with the weights of its seed."""
+    return make_network(
+        work.recipe.network,
+        channels=work.context.channels,
+        size=work.context.view,
+        width=work.recipe.width,
+        answers=work.votes.layout.answers,
+        classes=work.votes.layout.classes,
+        seed=work.context.seed,
+    )
+
+
+def _start(work: _Work) -> Tensors:
+    """Give the weights that every network starts from: random, or with a trained encoder."""
+    network = _network(work)
+    if work.recipe.reconstruct is not None:
+        # Images of experts' objects stay unseen, so that their scores are honest.
+        rows = np.flatnonzero(work.usable & ~work.catalogue.is_expert)
+        if work.recipe.network != "published":
+            work.note("reconstruct is left out: only the published network has an autoencoder")
+        elif len(rows) < 2:
+            work.note("reconstruct is left out: every object has an expert's class")
+        else:
+            weights, epochs = reconstruct(work.context, rows, work.recipe.reconstruct)
+            work.record("reconstruct", None, epochs)
+            network.encoder.convolutions.load_state_dict(weights)  # type: ignore[union-attr]
+    return dict(network.state_dict())
+
+
+def _pretrained(work: _Work, start: Tensors, fold: int | None) -> Network:
+    """Give a network trained on volunteers' votes; of a fold's own where experts' votes train."""
+    network = _network(work)
+    network.load_state_dict(start)
+    settings = work.recipe.pretrain
+    if settings is None or (settings.experts and len(work.experts) and fold is None):
+        return network
+    allowed = work.usable & ~work.catalogue.is_expert
+    if settings.experts and fold is not None:
+        allowed[work.experts[work.folds != fold]] = work.usable[work.experts[work.folds != fold]]
+    rows = np.flatnonzero(allowed & _has_target(work))
+    if len(rows) < 2:
+        work.note(
+            "pretrain is left out: no object without an expert's class has votes to learn from"
+        )
+        return network
+    context = work.context if fold is None else work.context.for_fold(fold)
+    weights, epochs = pretrain(
+        context, network, work.votes, rows, settings, sampling=work.recipe.sampling
+    )
+    work.record("pretrain", fold, epochs)
+    network.load_state_dict(weights)
+    return network
+
+
+def _has_target(work: _Work) -> NDArray[np.bool_]:
+    """Tell which objects pretrain can learn from."""
+    settings = work.recipe.pretrain
+    if settings is not None and settings.targets == "majority":
+        return work.votes.majority >= 0
+    return np.any(work.votes.counts > 0, axis=1)
+
+
+def _fold(work: _Work, start: Tensors, shared: Network, fold: int | None) -> tuple[Network, Floats]:
+    """Train one fold's network and transfer; give the votes' posterior of every expert's object."""
+    training = work.experts if fold is None else work.experts[work.folds != fold]
+    transfer = _transfer(work, training)
+    network = shared
+    if work.recipe.pretrain is not None and work.recipe.pretrain.experts and fold is not None:
+        network = _pretrained(work, start, fold)
+    if work.recipe.finetune is not None and fold is not None:
+        network = _finetuned(work, network, training, transfer, fold)
+    votes = np.full((len(work.experts), work.votes.layout.classes), np.nan)
+    if transfer is not None and work.transfer is not None:
+        known = work.transfer.usable[work.experts]
+        votes[known] = transfer.probabilities(work.transfer.features[work.experts[known]])
+    return network, votes
+
+
+def _transfer(work: _Work, training: Rows) -> FittedTransfer | None:
+    """Fit the transfer to the training experts' objects that have votes."""
+    settings, inputs = work.recipe.transfer, work.transfer
+    if settings is None or inputs is None:
+        return None
+    rows = training[inputs.usable[training]]
+    labels = work.catalogue.experts[rows]
+    if len(np.unique(labels)) < 2:
+        work.note(
+            "transfer is left out: it needs experts' objects of two classes or more that have votes"
+        )
+        return None
+    fitted = _fit_transfer(work, settings, inputs, rows, labels)
+    if fitted.collapsed:
+        work.note(
+            f"transfer: the {settings.kind} collapsed, it gives every object the same class; "
+            'its labels teach nothing (kind = "logistic" does not do that)'
+        )
+    return fitted
+
+
+def _fit_transfer(
+    work: _Work, settings: Transfer, inputs: TransferInputs, rows: Rows, labels: Rows
+) -> FittedTransfer:
+    """Fit the kind of transfer that the recipe names."""
+    features, classes, seed = inputs.features[rows], work.votes.layout.classes, work.context.seed
+    if settings.kind == "perceptron":
+        return fit_perceptron(features, labels, classes=classes, seed=seed)
+    return fit_logistic(
+        features,
+        labels,
+        classes=classes,
+        feature_mirror=inputs.mirror,
+        class_mirror=work.votes.layout.class_mirror,
+        seed=seed,
+    )
+
+
+def _finetuned(
+    work: _Work, network: Network, training: Rows, transfer: FittedTransfer | None, fold: int
+) -> Network:
+    """Train a copy of a network on the experts' classes and the transferred labels."""
+    settings = work.recipe.finetune
+    assert settings is not None
+    experts = training[work.usable[training]]
+    rows = [experts]
+    targets = [np.eye(work.votes.layout.classes)[work.catalogue.experts[experts]]]
+    weights = [np.ones(len(experts))]
+    if transfer is not None and work.transfer is not None and settings.transferred:
+        volunteers = np.flatnonzero(work.usable & work.transfer.usable & ~work.catalogue.is_expert)
+        posterior = transfer.probabilities(work.transfer.features[volunteers])
+        if settings.loss == "squared":  # the published method transfers one class
+            posterior = np.eye(work.votes.layout.classes)[posterior.argmax(axis=1)]
+        rows.append(volunteers)
+        targets.append(posterior)
+        weights.append(np.full(len(volunteers), settings.transferred))
+    tuned = _network(work)
+    tuned.load_state_dict(network.state_dict())
+    # Rows in the table's order: "the last" of them are held out by the published method.
+    order = np.argsort(np.concatenate(rows), kind="stable")
+    state, epochs = finetune(
+        work.context.for_fold(fold),
+        tuned,
+        work.votes,
+        np.concatenate(rows)[order],
+        np.vstack(targets)[order],
+        np.concatenate(weights)[order],
+        settings,
+        sampling=work.recipe.sampling,
+    )
+    work.record("finetune", fold, epochs)
+    tuned.load_state_dict(state)
+    return tuned
+
+
+def _from_answers(work: _Work) -> bool:
+    """Tell whether nothing taught the classes' head, so that answers must say the class."""
+    recipe = work.recipe
+    tuned = recipe.finetune is not None and len(work.experts) > 0
+    return not tuned and recipe.pretrain is not None and recipe.pretrain.targets == "counts"
+
+
+def _image_logits(work: _Work, network: Network, rows: Rows) -> Floats:
+    """Give the class logits of objects; NaN where the image cannot be used."""
+    device = work.context.fabric.device
+    reader = ClassReader(
+        [network.to(device)],
+        layout=work.votes.layout,
+        from_answers=_from_answers(work),
+        views=work.recipe.views,
+        view=work.context.view,
+        device=device,
+    )
+    logits = np.full((len(rows), work.votes.layout.classes), np.nan)
+    usable = work.usable[rows]
+    logits[usable] = reader.stored(work.context.images, rows[usable])
+    return logits
+
+
+def _learned(work: _Work, networks: list[Tensors], posteriors: Floats) -> Learned:
+    """Fit the temperature to the out-of-fold logits and put everything together."""
+    logits, votes = posteriors
+    known = work.usable[work.experts]
+    temperature = 1.0
+    if work.recipe.calibrate and known.any():
+        temperature = fit_temperature(logits[known], work.catalogue.experts[work.experts[known]])
+    image = np.full_like(logits, np.nan)
+    image[known] = softmax(logits[known] / temperature)
+    return Learned(
+        networks=tuple(networks),
+        from_answers=_from_answers(work),
+        transfer=_transfer(work, work.experts),
+        temperature=temperature,
+        experts=work.experts,
+        folds=work.folds,
+        image_posterior=image,
+        votes_posterior=votes,
+        history=work.history,
+        notes=tuple(work.notes),
+    )

@@ -1,0 +1,1 @@
+"""Arms side by side, scored on the same objects, with intervals."""

@@ -1,0 +1,226 @@
+"""A fitted model as plain values: what a model folder holds, and how it is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+
+from czsl.bundle import ModelContent, read_bundle, write_bundle
+from czsl.card import model_card
+from czsl.catalogue import Catalogue
+from czsl.config import Config
+from czsl.errors import ModelError
+from czsl.images.decoder import Decoder
+from czsl.images.source import open_source
+from czsl.nets.network import Network, make_network
+from czsl.predictions import Posteriors
+from czsl.stages.calibrate import softmax
+from czsl.stages.infer import ClassReader
+from czsl.stages.targets import Layout, make_layout, transfer_inputs
+from czsl.stages.transfer import FittedTransfer
+from czsl.train.checkpoint import Tensors, prefixed, without_prefix
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Predictor:
+    """Applies a fitted model.
+
+    Parameters
+    ----------
+    content
+        Everything but the weights.
+    networks
+        Weights of each network.
+    transfer
+        The fitted transfer, or None.
+    fabric
+        Device and precision.
+    """
+
+    content: ModelContent
+    networks: tuple[Tensors, ...]
+    transfer: FittedTransfer | None
+    fabric: Fabric
+
+    @classmethod
+    def load(cls, folder: Path, fabric: Fabric) -> Predictor:
+        """Load a model folder.
+
+        Raises
+        ------
+        ModelError
+            Where the folder is not a whole model of ours.
+        """
+        content, tensors = read_bundle(folder)
+        arrays = {n: t.numpy() for n, t in without_prefix("transfer", tensors).items()}
+        collapsed = content.transfer == "collapsed"
+        predictor = cls(
+            content=content,
+            networks=tuple(without_prefix(f"network{i}", tensors) for i in range(content.networks)),
+            transfer=FittedTransfer.from_arrays(arrays, collapsed=collapsed) if arrays else None,
+            fabric=fabric,
+        )
+        try:
+            _ = predictor.reader
+        except RuntimeError as error:  # torch's word for weights that do not fit
+            raise ModelError(f"{folder}: the weights do not fit the settings ({error})") from error
+        return predictor
+
+    def save(self, folder: Path) -> None:
+        """Write the model folder.
+
+        Raises
+        ------
+        WriteError
+            Where it cannot be written; an older model there is intact.
+        """
+        tensors: Tensors = {}
+        for index, weights in enumerate(self.networks):
+            tensors |= prefixed(f"network{index}", weights)
+        if self.transfer is not None:
+            arrays = self.transfer.arrays()
+            tensors |= prefixed("transfer", {n: torch.from_numpy(a) for n, a in arrays.items()})
+        write_bundle(folder, self.content, tensors, model_card(self.content))
+
+    @property
+    def layout(self) -> Layout:
+        """The answers and the classes."""
+        return make_layout(self.content.votes, self.content.classes)
+
+    @cached_property
+    def reader(self) -> ClassReader:
+        """What reads class logits off the networks."""
+        content = self.content
+        networks: list[Network] = []
+        for weights in self.networks:
+            network = make_network(
+                content.recipe.network,
+                channels=content.channels,
+                size=content.images.seen,
+                width=content.recipe.width,
+                answers=self.layout.answers,
+                classes=self.layout.classes,
+                seed=0,
+            )
+            network.load_state_dict(weights)
+            network.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            networks.append(network)
+        return ClassReader(
+            networks,
+            layout=self.layout,
+            from_answers=content.from_answers,
+            views=content.recipe.views,
+            view=content.images.seen,
+            device=self.fabric.device,
+        )
+
+    def config(self, folder: Path, table: str, images: str | None) -> Config:
+        """Give the configuration that reads another table as this model was trained.
+
+        Parameters
+        ----------
+        folder
+            The folder that relative paths start from.
+        table
+            The table, relative to it.
+        images
+            The image pattern; by default the one of the training.
+        """
+        pattern = images or self.content.catalogue.images
+        changes = {"table": table, "images": pattern, "fold": None}
+        return Config(
+            catalogue=self.content.catalogue.model_copy(update=changes),
+            votes=self.content.votes,
+            classes=self.content.classes,
+            images=self.content.images,
+            recipe=self.content.recipe,
+            folder=folder,
+        )
+
+    def decoder(self, config: Config, processes: int | None = None) -> Decoder:
+        """Open the images of a configuration, to be prepared as in training."""
+        source = open_source(
+            config.catalogue.images or "",
+            folder=config.folder,
+            roots=config.catalogue.roots,
+            table=config.table,
+            id_column=config.catalogue.id,
+        )
+        return Decoder(
+            source,
+            settings=self.content.images,
+            channels=self.content.channels,
+            processes=processes,
+        )
+
+    def posteriors(self, catalogue: Catalogue, decoder: Decoder, batch: int = 1024) -> Posteriors:
+        """Give the posteriors of objects from their images and their votes.
+
+        Parameters
+        ----------
+        catalogue
+            The objects.
+        decoder
+            Open decoder of their images.
+        batch
+            Objects that are decoded together.
+
+        Raises
+        ------
+        ModelError
+            Where a cutout's size or bands are not those of the training.
+        ImageError
+            Where a path leads out of the folder.
+        """
+        flags = np.zeros(len(catalogue), np.uint32)
+        image = np.full((len(catalogue), self.layout.classes), np.nan)
+        for rows in _chunks(len(catalogue), batch):
+            part = decoder.decode(
+                catalogue.ids[rows].tolist(), catalogue.images[rows].tolist(), catalogue.rows[rows]
+            )
+            usable = np.flatnonzero(part.flags == 0)
+            self._check_sizes(part.sizes[usable], catalogue.ids[rows][usable])
+            flags[rows] = part.flags
+            logits = self.reader.logits(part.pixels[usable])
+            image[rows[usable]] = softmax(logits / self.content.temperature)
+        return Posteriors(image=image, votes=self.votes_posterior(catalogue), flags=flags)
+
+    def votes_posterior(self, catalogue: Catalogue) -> Floats:
+        """Give the posterior from the votes, shape (object, class); NaN where there are none."""
+        posterior = np.full((len(catalogue), self.layout.classes), np.nan)
+        settings = self.content.recipe.transfer
+        if self.transfer is None or settings is None or not catalogue.questions:
+            return posterior
+        inputs = transfer_inputs(catalogue, settings)
+        posterior[inputs.usable] = self.transfer.probabilities(inputs.features[inputs.usable])
+        return posterior
+
+    def _check_sizes(self, sizes: NDArray[np.int32], ids: NDArray[np.str_]) -> None:
+        """Refuse cutouts that are not like those of the training."""
+        if self.content.native is None:
+            return
+        other = np.flatnonzero(np.any(sizes != np.array(self.content.native), axis=1))
+        if len(other):
+            height, width, bands = self.content.native
+            found = sizes[other[0]].tolist()
+            raise ModelError(
+                f"object {str(ids[other[0]])!r}: its cutout has {found[0]} x {found[1]} pixels and "
+                f"{found[2]} band(s); the model was trained on cutouts of {height} x {width} "
+                f"pixels and {bands} band(s), and another size shows another part of the sky; "
+                "make cutouts as those of the training"
+            )
+
+
+def _chunks(count: int, size: int) -> Iterator[NDArray[np.int64]]:
+    """Cut rows into runs."""
+    for start in range(0, count, size):
+        yield np.arange(start, min(start + size, count))

@@ -1,0 +1,106 @@
+"""Apply trained networks: class logits, averaged over views of the image and over networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from czsl.images.augment import central
+from czsl.nets.losses import answer_probabilities
+from czsl.nets.network import Network
+from czsl.stages.targets import Layout
+from czsl.train.samples import Images, to_tensor
+
+BATCH = 256
+
+TINY = 1e-6
+"""Least probability of a class from answers, before its logarithm."""
+
+
+class ClassReader:
+    """Reads class log-probabilities off networks that share a shape.
+
+    Parameters
+    ----------
+    networks
+        The networks; their log-probabilities are averaged.
+    layout
+        The answers and the classes.
+    from_answers
+        Whether classes are read off the volunteers' head; otherwise off the classes' head.
+    views
+        1, or 8: quarter turns and their mirror images.
+    view
+        Side of the central square that the networks see, pixels.
+    device
+        Where the networks are.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        *,
+        layout: Layout,
+        from_answers: bool,
+        views: int,
+        view: int,
+        device: torch.device,
+    ) -> None:
+        self.networks = [network.eval() for network in networks]
+        answers = torch.from_numpy(layout.class_answers).float().to(device)
+        self.answers = answers if from_answers else None
+        self.questions = layout.questions
+        self.mirror = torch.from_numpy(layout.class_mirror).to(device)
+        self.views, self.view, self.device = views, view, device
+
+    @torch.no_grad()
+    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Give the mean log-probability of each class.
+
+        Parameters
+        ----------
+        pixels
+            Images of one batch, shape (object, row, column, channel).
+
+        Returns
+        -------
+        Array
+            Shape (object, class); the softmax of a row is its posterior before
+            calibration.
+        """
+        images = central(to_tensor(pixels, self.device), self.view)
+        total = torch.zeros(len(images), len(self.mirror), device=self.device)
+        for turns in range(4 if self.views == 8 else 1):
+            turned = images.rot90(turns, dims=(2, 3)) if turns else images
+            total += self._log_probabilities(turned)
+            if self.views == 8:
+                total += self._log_probabilities(turned.flip(3))[:, self.mirror]
+        mean: NDArray[np.float64] = (
+            (total / (self.views * len(self.networks))).double().cpu().numpy()
+        )
+        return mean
+
+    def stored(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Give the same for rows of an image store, in batches."""
+        parts = [
+            self.logits(images.gather(rows[start : start + BATCH]))
+            for start in range(0, len(rows), BATCH)
+        ]
+        return np.vstack([np.zeros((0, len(self.mirror))), *parts])
+
+    def _log_probabilities(self, images: Tensor) -> Tensor:
+        """Sum over the networks, shape (object, class)."""
+        images = images.contiguous(memory_format=torch.channels_last)
+        total = torch.zeros(len(images), len(self.mirror), device=self.device)
+        for network in self.networks:
+            outputs = network(images)
+            if self.answers is None:
+                total += outputs.classes.log_softmax(dim=1)
+            else:
+                shares = answer_probabilities(outputs.answers, self.questions) @ self.answers
+                total += (shares / shares.sum(dim=1, keepdim=True)).clamp(min=TINY).log()
+        return total
