@@ -39,16 +39,19 @@ def scan(
         step = rows or max(number, 1)
         for start in range(0, max(number, 1), step):
             part = table.data[start : start + step]
-            yield pa.table(
-                {name: _column(path, part, name, table.columns[name].null) for name in columns}
-            )
+            yield pa.table({name: _column(path, part, table.columns[name]) for name in columns})
 
 
-def _column(path: Path, part: Any, name: str, null: object) -> pa.Array:
+def _column(path: Path, part: Any, column: fits.Column) -> pa.Array:
     """Read one column of some rows."""
-    values = np.asarray(part[name])
-    mask = values == null if null not in (None, "") and values.dtype.kind in "iu" else None
-    return arrow_column(values, mask, f"{path}, column {name!r}")
+    where = f"{path}, column {column.name!r}"
+    if column.format == "L":
+        # As it stands in the file: astropy takes what is neither T nor F for false.
+        letters = part.view(np.ndarray)[column.name].view(np.uint8)
+        return arrow_column(letters == ord("T"), letters == 0, where)
+    values = np.asarray(part[column.name])
+    has_null = column.null not in (None, "") and values.dtype.kind in "iu"
+    return arrow_column(values, values == column.null if has_null else None, where)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -74,9 +75,9 @@ def write_table(
     text = dict(metadata or {})
     with replacing(path) as temporary:
         if kind in ("fits", "votable"):
-            return _write_staged(parts, path, temporary, text)
-        with temporary.open("wb") as file:
-            return _pour(parts, _sink(file, path, first.schema, text))
+            return _write_staged(first, parts, path, temporary, text)
+        with temporary.open("wb") as file, _sink(file, path, first.schema, text) as sink:
+            return _pour(parts, sink)
 
 
 def check_ending(path: str | Path) -> None:
@@ -97,8 +98,8 @@ def check_ending(path: str | Path) -> None:
 class ParquetSink:
     """Writes Parquet, a row group for each batch."""
 
-    def __init__(self, file: BinaryIO, schema: pa.Schema, metadata: dict[str, str]) -> None:
-        self._writer = pq.ParquetWriter(file, schema.with_metadata(metadata or None))
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self._writer = writer
 
     def write(self, batch: pa.Table) -> None:
         """Write some rows."""
@@ -109,29 +110,40 @@ class ParquetSink:
         self._writer.close()
 
 
-def _sink(file: BinaryIO, path: Path, schema: pa.Schema, metadata: dict[str, str]) -> Sink:
+@contextmanager
+def _parquet(file: BinaryIO, schema: pa.Schema, metadata: dict[str, str]) -> Iterator[Sink]:
+    """Open the sink of Parquet."""
+    writer = pq.ParquetWriter(file, schema.with_metadata(metadata or None))
+    try:
+        yield ParquetSink(writer)
+    finally:
+        writer.is_open = False  # else what failed would write its footer to a closed file
+
+
+def _sink(
+    file: BinaryIO, path: Path, schema: pa.Schema, metadata: dict[str, str]
+) -> AbstractContextManager[Sink]:
     """Open the sink of a format that needs to know nothing beforehand."""
     if KINDS[ending(path)] == "parquet":
-        return ParquetSink(file, schema, metadata)
+        return _parquet(file, schema, metadata)
     from czsl.catalogue.write_text import TextSink
 
-    return TextSink(file, schema, metadata if ending(path) == ".ecsv" else None)
+    return nullcontext(TextSink(file, schema, metadata if ending(path) == ".ecsv" else None))
 
 
 def _write_staged(
-    parts: Iterable[pa.Table], path: Path, temporary: Path, metadata: dict[str, str]
+    first: pa.Table,
+    parts: Iterable[pa.Table],
+    path: Path,
+    temporary: Path,
+    metadata: dict[str, str],
 ) -> int:
     """Keep the parts in a temporary file, then write them with all that was seen in them."""
     stage = temporary.with_name(f"{temporary.name}.rows")
+    staged = Staged()
     try:
-        staged = Staged()
-        with stage.open("wb") as file:
-            sink: Sink | None = None
-            for part in staged.watch(parts):
-                sink = sink or ParquetSink(file, part.schema, {})
-                sink.write(part)
-            if sink is not None:
-                sink.close()
+        with stage.open("wb") as file, _parquet(file, first.schema, {}) as sink:
+            _pour(staged.watch(parts), sink)
         with temporary.open("wb") as target, pq.ParquetFile(stage) as rows:
             sink = _staged_sink(target, path, staged, metadata)
             return _pour((pa.Table.from_batches([part]) for part in rows.iter_batches()), sink)
