@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from czsl.errors import ConfigError, nearest
+from czsl.errors import ConfigError, Problems, nearest
+from czsl.slips import note_slips, settings_of
 
 RecipeName = Literal["default", "czsl2023"]
 
@@ -33,14 +34,14 @@ class Augment(Settings):
     mirror
         Mirror half of the images, and swap their mirrored answers and classes.
     shift
-        Largest shift, as a fraction of the side.
+        Largest shift, as a fraction of the view's side.
     zoom
         Largest relative change of scale.
     """
 
     rotate: bool = True
     mirror: bool = True
-    shift: float = Field(default=0.06, ge=0, lt=0.5)
+    shift: float = Field(default=0.08, ge=0, lt=0.5)
     zoom: float = Field(default=0.1, ge=0, lt=0.5)
 
 
@@ -51,6 +52,8 @@ class Training(Settings):
     ----------
     epochs
         Passes over the training rows.
+    images
+        Images to train on at least: where ``epochs`` passes are fewer, more are made.
     batch
         Images in a batch.
     optimiser
@@ -74,6 +77,7 @@ class Training(Settings):
     """
 
     epochs: int = Field(ge=1)
+    images: int = Field(default=0, ge=0)
     batch: int = Field(ge=1)
     optimiser: Literal["sgd", "adamw"]
     rate: float = Field(gt=0)
@@ -127,17 +131,35 @@ class Finetune(Training):
     loss
         ``"squared"`` against one class, or ``"entropy"`` against its probability.
     transferred
-        Weight of a transferred label against an expert's.
+        Weight of a transferred label against an expert's; with ``"entropy"`` it is
+        multiplied by n / (n + 20) for n votes, since a label stands on its votes.
+    companions
+        With ``"entropy"``: objects with a transferred label in an epoch, for each expert's
+        object. With ``"squared"`` all of them train in every epoch.
     votes
-        Weight of the votes' likelihood beside the classes' loss.
+        Weight of the votes' likelihood (per vote) beside the classes' loss.
+    head
+        ``"logistic"``: the classes' head starts as the logistic regression of the experts'
+        classes on the pre-trained features; ``"random"``: as the network has it.
     encoder_rate
-        Learning rate of the pre-trained encoder, relative to the new head's.
+        Learning rate of the encoder's last layer, relative to the heads'.
+    layer_decay
+        Learning rate of each earlier layer, relative to the next.
+    dropout
+        Share of the features that training leaves out.
+    freeze
+        Whether normalisation keeps the statistics of the pre-training.
     """
 
     loss: Literal["squared", "entropy"]
     transferred: float = Field(ge=0)
+    companions: float = Field(default=0.0, ge=0)
     votes: float = Field(default=0.0, ge=0)
+    head: Literal["logistic", "random"] = "random"
     encoder_rate: float = Field(default=1.0, ge=0)
+    layer_decay: float = Field(default=1.0, ge=0, le=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    freeze: bool = False
 
 
 class Recipe(Settings):
@@ -171,7 +193,7 @@ class Recipe(Settings):
 
     name: RecipeName
     network: Literal["published", "residual"]
-    width: int = Field(default=32, ge=4, le=512)
+    width: int = Field(default=16, ge=4, le=512)
     precision: Literal["32", "bf16"] = "32"
     views: Literal[1, 8] = 1
     sampling: Literal["none", "over", "under"] = "none"
@@ -214,34 +236,39 @@ DEFAULT = Recipe(
     reconstruct=None,
     pretrain=Pretrain(
         epochs=20,
+        images=40_000,
         batch=64,
         optimiser="adamw",
         rate=3e-3,
         weight_decay=0.05,
-        warm_up=0.1,
-        average=0.99,
+        warm_up=0.05,
+        average=0.998,
         patience=6,
-        held_out=0.1,
+        held_out=0.05,
         augment=Augment(),
         targets="counts",
         experts=False,
     ),
     transfer=Transfer(kind="logistic"),
     finetune=Finetune(
-        epochs=10,
+        epochs=12,
+        images=5_000,
         batch=64,
         optimiser="adamw",
         rate=1e-3,
         weight_decay=0.05,
         warm_up=0.1,
         average=0.98,
-        patience=4,
-        held_out=0.1,
         augment=Augment(),
         loss="entropy",
-        transferred=0.3,
+        transferred=0.5,
+        companions=0.33,
         votes=0.2,
+        head="logistic",
         encoder_rate=0.3,
+        layer_decay=0.6,
+        dropout=0.2,
+        freeze=True,
     ),
     calibrate=True,
 )
@@ -271,50 +298,62 @@ def recipe_settings(changes: dict[str, Any]) -> Recipe:
     (True, 5, 0.01)
     >>> recipe_settings({"name": "defualt"})
     Traceback (most recent call last):
-    czsl.errors.ConfigError: there is no recipe 'defualt'; did you mean 'default'?
+    czsl.errors.ConfigError: 1 problem
+      1. settings, [recipe] name: there is no recipe 'defualt'; did you mean 'default'?
     """
-    name = changes.get("name", "default")
-    if name not in RECIPES:
-        raise ConfigError(f"there is no recipe {name!r}; {nearest(str(name), RECIPES)}")
-    content = RECIPES[name].model_dump()
-    slips = [slip for key, value in changes.items() if (slip := _change(content, key, value))]
-    if slips:
-        raise ConfigError("; ".join(slips))
+    problems = Problems()
+    recipe = make_recipe(changes, problems)
+    problems.raise_if_fatal(ConfigError)
+    assert recipe is not None  # else there was a problem
+    return recipe
+
+
+def make_recipe(changes: Any, problems: Problems, *, name: str = "settings") -> Recipe | None:
+    """Start from the recipe that is named; note what is wrong with the changes.
+
+    Parameters
+    ----------
+    changes
+        The section ``[recipe]``, as for :func:`recipe_settings`.
+    problems
+        Takes a problem for each setting that cannot be used.
+    name
+        What the problems call the source.
+
+    Returns
+    -------
+    Recipe
+        None where a problem was noted.
+    """
+    if not isinstance(changes, dict):
+        problems.add(
+            f"{name}, recipe", f"got {changes!r}", 'a table of settings is needed, with a "name"'
+        )
+        return None
+    start = changes.get("name", "default")
+    if not isinstance(start, str) or start not in RECIPES:
+        problems.add(
+            f"{name}, [recipe] name", f"there is no recipe {start!r}", nearest(str(start), RECIPES)
+        )
+        return None
+    content = _changed(RECIPES[start].model_dump(), changes, Recipe)
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        raise ConfigError("; ".join(_slip(entry) for entry in error.errors())) from error
+        note_slips(error, Recipe, problems, name=name, sections={(): "[recipe]"})
+        return None
 
 
-def _change(content: dict[str, Any], key: str, value: Any) -> str | None:
-    """Change one setting in place; say what is wrong where it cannot be."""
-    if key not in content:
-        return f"{key!r} is not a setting of a recipe: {nearest(key, content)}"
-    if value is False and Recipe.model_fields[key].annotation is not bool:
-        content[key] = None
-    elif isinstance(value, dict) and isinstance(content[key], dict):
-        for name, item in value.items():
-            inner = content[key]
-            both = isinstance(item, dict) and isinstance(inner.get(name), dict)
-            changed = {**inner[name], **item} if both else item
-            inner[name] = None if item is False else changed
-    else:
-        content[key] = value
-    return None
-
-
-def _slip(entry: Any) -> str:
-    """Say one of pydantic's findings in the user's words."""
-    place = ".".join(str(part) for part in entry["loc"])
-    if entry["type"] == "extra_forbidden":
-        fields = _fields(str(entry["loc"][0]))
-        return f"{place!r} is not a setting: {nearest(str(entry['loc'][-1]), fields)}"
-    if entry["type"] == "missing":
-        return f"{place!r} is missing"
-    return f"{place} = {entry['input']!r}: {entry['msg'][0].lower()}{entry['msg'][1:]}"
-
-
-def _fields(stage: str) -> list[str]:
-    """List the settings that a stage knows."""
-    kinds = get_args(Recipe.model_fields[stage].annotation)
-    return [name for kind in kinds if kind is not type(None) for name in kind.model_fields]
+def _changed(content: dict[str, Any], changes: dict[str, Any], model: Any) -> dict[str, Any]:
+    """Change settings at any depth; what may be left out is None where it is given as false."""
+    changed = dict(content)
+    for key, value in changes.items():
+        inner = content.get(key)
+        field = model.model_fields.get(key)
+        if value is False and field is not None and type(None) in get_args(field.annotation):
+            changed[key] = None
+        elif isinstance(value, dict) and isinstance(inner, dict) and field is not None:
+            changed[key] = _changed(inner, value, settings_of(field.annotation))
+        else:
+            changed[key] = value
+    return changed
