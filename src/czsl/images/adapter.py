@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from czsl.errors import ImageError
 
 BAND = "{band}"
 """Stands in a reference for each of the bands in ``[images]``."""
@@ -17,9 +19,13 @@ MAX_BYTES = 2**30
 
 _CONTAINER = re.compile(
     r"(?P<file>.*?\.(?P<kind>zip|tar|tgz|h5|hdf5|parquet)(?:\.(?:gz|bz2|xz))?)"
-    r"(?:/(?P<inside>[^\[\]]*))?(?:\[(?P<row>\d+)\])?",
+    r"(?:/(?P<inside>.*?))?(?:\[(?P<row>\d+)\])?",
     re.IGNORECASE,
 )
+_COLUMN = re.compile(r"\{(?P<inside>[^{}]+)\}(?:\[(?P<row>\d+)\])?")
+
+TABLE = "table"
+"""Kind of the catalogue's own table."""
 
 
 class Place(NamedTuple):
@@ -28,9 +34,9 @@ class Place(NamedTuple):
     Parameters
     ----------
     file
-        The file, as the reference names it.
+        The file, as the reference names it; empty for the catalogue's own table.
     kind
-        Its ending, in small letters: zip, tar, tgz, h5, hdf5, parquet.
+        Its ending, in small letters: zip, tar, tgz, h5, hdf5, parquet; or ``"table"``.
     inside
         Member, data set or column; empty where the reference names none.
     row
@@ -52,19 +58,62 @@ def parse(reference: str) -> Place | None:
     Place(file='cutouts.zip', kind='zip', inside='a/1.jpg', row=None)
     >>> parse("cutouts.h5/images[17]")
     Place(file='cutouts.h5', kind='h5', inside='images', row=17)
+    >>> parse("{image}[17]")
+    Place(file='', kind='table', inside='image', row=17)
     >>> parse("images/1.jpg") is None
     True
     """
-    match = _CONTAINER.fullmatch(reference)
-    if match is None:
+    if match := _CONTAINER.fullmatch(reference):
+        file, kind = match["file"], match["kind"].lower()
+    elif match := _COLUMN.fullmatch(reference):
+        file, kind = "", TABLE
+    else:
         return None
     row = match["row"]
-    return Place(
-        match["file"],
-        match["kind"].lower(),
-        match["inside"] or "",
-        None if row is None else int(row),
-    )
+    return Place(file, kind, match["inside"] or "", None if row is None else int(row))
+
+
+def found_by_id(ids: Sequence[str], stored: Iterable[str], where: str) -> list[int | None]:
+    """Find each object's row among ids that are stored beside the images.
+
+    Raises
+    ------
+    ImageError
+        Where an id is stored twice.
+
+    Examples
+    --------
+    >>> found_by_id(["b", "c"], ["a", "b"], "cutouts.h5")
+    [1, None]
+    """
+    rows: dict[str, int] = {}
+    twice = [one for row, one in enumerate(stored) if rows.setdefault(one, row) != row]
+    if twice:
+        raise ImageError(
+            f"{where}: {len(twice)} ids stand there more than once, first "
+            f"{', '.join(map(repr, twice[:3]))}; each image needs its own"
+        )
+    return [rows.get(one) for one in ids]
+
+
+def found_by_row(rows: NDArray[np.int64] | None, count: int, where: str) -> list[int | None]:
+    """Take images for stored in the order of the catalogue's table.
+
+    Raises
+    ------
+    ImageError
+        Where there are fewer images than rows, or the caller knows no rows.
+    """
+    if rows is None:
+        raise ImageError(
+            f"{where}: its images have no ids, so that the rows of the catalogue's table are needed"
+        )
+    if len(rows) and rows.max() >= count:
+        raise ImageError(
+            f"{where}: has {count} images and no ids, where the catalogue's table has a row "
+            f"{rows.max() + 1}; keep both in the same order, or store the ids beside the images"
+        )
+    return [int(row) for row in rows]
 
 
 def in_bands(reference: str, bands: Sequence[str]) -> list[str]:
@@ -99,7 +148,9 @@ class Adapter(Protocol):
     used, so that each decoding process reads for itself.
     """
 
-    def complete(self, reference: str, ids: Sequence[str], rows: NDArray[np.int64]) -> list[str]:
+    def complete(
+        self, reference: str, ids: Sequence[str], rows: NDArray[np.int64] | None
+    ) -> list[str]:
         """Tell the images of several objects apart that one reference stands for.
 
         Parameters
@@ -110,7 +161,8 @@ class Adapter(Protocol):
         ids
             The objects' ids.
         rows
-            Their rows in the catalogue's table, for a place that is kept in that order.
+            Their rows in the catalogue's table, for a place that is kept in that order;
+            None where the caller does not know them.
 
         Returns
         -------
@@ -125,7 +177,10 @@ class Adapter(Protocol):
         ...
 
     def outside(self, reference: str) -> str | None:
-        """Name the folder that would have to be allowed first; None where all is well."""
+        """Name the folder that would have to be allowed first; None where all is well.
+
+        Empty where a path inside an archive leads out of it, which nothing allows.
+        """
         ...
 
     def stamp(self, reference: str) -> str:

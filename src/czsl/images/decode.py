@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import lzma
+import os
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +19,17 @@ from PIL import Image, ImageFile, ImageOps
 
 from czsl.config import ImagesSettings
 from czsl.flags import Flag
+from czsl.images.fits import decode_fits
+from czsl.images.picture import Picture, over_black, plain, refuse_huge
 from czsl.images.prepare import reduction
+from czsl.images.tiff import decode_tiff
 from czsl.images.unusable import UnusableImageError
 
-MAX_PIXELS = 100_000_000
-"""An image of more pixels is not decoded: it is no cutout, or a decompression bomb."""
+ORIENTATION = 0x0112
+"""The tag of EXIF that says how a picture is held."""
+
+TURNED = (5, 6, 7, 8)
+"""Its values that exchange rows and columns."""
 
 MALFORMED = (
     ArithmeticError,
@@ -41,27 +49,6 @@ MALFORMED = (
 )
 """What decoders raise on bytes that are not what they say: all of it was met in tests
 with damaged files, and none of it may stop the work."""
-
-
-class Picture(NamedTuple):
-    """A decoded image.
-
-    Parameters
-    ----------
-    pixels
-        uint8, uint16 or float32, shape (row, column, band).
-    mode
-        What the file held: Pillow's name (``"RGB"``, ``"L"``, ``"RGBA"`` …), or
-        ``"FITS"``, ``"TIFF"``, ``"array"``.
-    height, width, bands
-        Size of the image in the file, pixels, and its bands with alpha.
-    """
-
-    pixels: NDArray[Any]
-    mode: str
-    height: int
-    width: int
-    bands: int
 
 
 def decode(
@@ -118,6 +105,15 @@ def _decode_file(raw: bytes, settings: ImagesSettings | None, grey: bool) -> Pic
     """Choose the decoder by the first bytes."""
     if raw.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")):
         return _picture(raw, ("JPEG", "PNG"), settings, grey)
+    if raw.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        found = decode_tiff(raw)
+        if found is not None:
+            return found
+        with _without_stderr():
+            return _picture(raw, ("TIFF",), None, grey)
+    if raw.startswith((b"SIMPLE  =", b"\x1f\x8b")):
+        fluxes = decode_fits(raw)
+        return Picture(fluxes, "FITS", *fluxes.shape)
     reason = "not an image in a format that is read (JPEG, PNG, TIFF, FITS)"
     raise UnusableImageError(Flag.IMAGE_UNREADABLE, reason)
 
@@ -125,29 +121,30 @@ def _decode_file(raw: bytes, settings: ImagesSettings | None, grey: bool) -> Pic
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep decoders from printing warnings and from passing truncated files as whole."""
-    lenient = ImageFile.LOAD_TRUNCATED_IMAGES
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    lenient, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    logger = logging.getLogger("tifffile")
+    silent, logger.disabled = logger.disabled, True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = lenient
+        logger.disabled = silent
 
 
-def refuse_huge(height: int, width: int) -> None:
-    """Refuse an image by the size that its header states, before it is decoded.
-
-    Raises
-    ------
-    UnusableImageError
-        Where it has more than a hundred million pixels.
-    """
-    if height * width > MAX_PIXELS:
-        raise UnusableImageError(
-            Flag.IMAGE_TOO_LARGE,
-            f"{width} x {height} pixels, of which {MAX_PIXELS} at most are decoded",
-        )
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Keep libtiff, which knows no other way to complain, from writing to the terminal."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
 
 
 def _picture(
@@ -163,9 +160,9 @@ def _picture(
             image.draft(luma, (width // factor, height // factor))
         image.load()
         if "exif" in image.info:
-            ImageOps.exif_transpose(image, in_place=True)
-            if (image.width > image.height) != (width > height):
+            if image.getexif().get(ORIENTATION) in TURNED:
                 width, height = height, width
+            ImageOps.exif_transpose(image, in_place=True)
         return Picture(_pixels(image), mode, height, width, bands)
 
 
@@ -183,42 +180,6 @@ def _pixels(image: Image.Image) -> NDArray[Any]:
 def _with_band(pixels: NDArray[Any]) -> NDArray[Any]:
     """Give a grey image its one band."""
     return pixels[..., None] if pixels.ndim == 2 else pixels
-
-
-def over_black(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay an image with alpha over black: colour times alpha, rounded.
-
-    Parameters
-    ----------
-    pixels
-        Shape (row, column, band), alpha the last.
-
-    Examples
-    --------
-    >>> over_black(np.array([[[255, 100, 0, 128]]], np.uint8)).tolist()
-    [[[128, 50, 0]]]
-    """
-    product = pixels[..., :-1].astype(np.uint16) * pixels[..., -1:]
-    return ((product + 127) // 255).astype(np.uint8)
-
-
-def plain(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Bring numbers of any kind to uint8 and uint16 as they are, all others to float32.
-
-    Raises
-    ------
-    UnusableImageError
-        Where they are no real numbers.
-    """
-    if pixels.dtype in (np.uint8, np.uint16):
-        return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    if pixels.dtype == np.bool_:
-        return pixels.astype(np.uint8) * np.uint8(255)
-    if pixels.dtype.kind not in "iuf":
-        reason = f"holds {pixels.dtype}, which is no real number"
-        raise UnusableImageError(Flag.IMAGE_UNREADABLE, reason)
-    with np.errstate(over="ignore"):
-        return pixels.astype(np.float32)
 
 
 def _array(pixels: NDArray[Any]) -> Picture:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.config import ImagesSettings
-from czsl.errors import ImageError
+from czsl.errors import CzslError, ImageError
 from czsl.images.source import ImageSource, refuse_outside
 from czsl.images.unusable import first_three
 from czsl.images.worker import Batch, Task, decode_batch
@@ -187,19 +187,21 @@ class _Worker:
 
         Raises
         ------
-        ImageError
-            Where the process has died.
+        CzslError
+            What the process met and cannot flag; or that it has died.
         """
         assert self._process.stdout is not None
         try:
             self._send(pickle.dumps(references))
-            batch: Batch = pickle.load(self._process.stdout)
+            answer: Batch | CzslError = pickle.load(self._process.stdout)
         except (EOFError, OSError, pickle.UnpicklingError) as error:
             raise ImageError(
                 f"a decoding process died (exit code {self._process.wait()}) at one of the images "
                 f"{references[0]!r} to {references[-1]!r}; if memory ran out, use fewer processes"
             ) from error
-        return batch
+        if isinstance(answer, CzslError):
+            raise answer
+        return answer
 
     def stop(self) -> None:
         """End the process, whatever it is doing."""

@@ -32,7 +32,9 @@ class FolderSource:
     def __init__(self, places: Places) -> None:
         self.places = places
 
-    def complete(self, reference: str, ids: Sequence[str], rows: NDArray[np.int64]) -> list[str]:
+    def complete(
+        self, reference: str, ids: Sequence[str], rows: NDArray[np.int64] | None
+    ) -> list[str]:
         """Name a file for each object, where the reference is a folder: id and any ending."""
         path = self.places.path(reference)
         if BAND in reference or not reference or not os.path.isdir(path):

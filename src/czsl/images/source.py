@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.errors import ImageError
-from czsl.images.adapter import Adapter, in_bands, parse
+from czsl.images.adapter import TABLE, Adapter, in_bands, parse
+from czsl.images.archive import ArchiveSource
 from czsl.images.folder import FolderSource
+from czsl.images.hdf5 import Hdf5Source
+from czsl.images.parquet import ParquetSource
 from czsl.images.places import Places
 
 
@@ -38,7 +41,8 @@ class ImageSource(Protocol):
         references
             What the catalogue says of each object's image; empty where it says nothing.
         rows
-            The objects' rows in the catalogue's table; by default the first ones.
+            The objects' rows in the catalogue's table, from 0, for images that are kept
+            in its order.
 
         Returns
         -------
@@ -53,7 +57,10 @@ class ImageSource(Protocol):
         ...
 
     def outside(self, reference: str) -> str | None:
-        """Name the folder that would have to be allowed first; None where all is well."""
+        """Name the folder that would have to be allowed first; None where all is well.
+
+        Empty where a path inside an archive leads out of it, which nothing allows.
+        """
         ...
 
     def stamp(self, reference: str) -> str:
@@ -108,7 +115,8 @@ def open_source(
             f"[catalogue] images = {pattern!r}: web addresses are not read; download the images "
             "into a folder first"
         )
-    return RoutedSource(Places(folder=Path(folder), roots=tuple(roots)))
+    places = Places(folder=Path(folder), roots=tuple(roots))
+    return RoutedSource(places, table=table, id_column=id_column)
 
 
 class RoutedSource:
@@ -118,13 +126,23 @@ class RoutedSource:
     ----------
     places
         Where images may lie.
+    table, id_column
+        The catalogue's table, and the column of ids there and in other tables.
     """
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, *, table: Path | None, id_column: str) -> None:
         self._folder = FolderSource(places)
+        archives, sets = ArchiveSource(places), Hdf5Source(places)
+        tables = ParquetSource(places, table=table, id_column=id_column)
+        self._kinds: dict[str, Adapter] = {
+            **dict.fromkeys(("zip", "tar", "tgz"), archives),
+            **dict.fromkeys(("h5", "hdf5"), sets),
+            **dict.fromkeys(("parquet", TABLE), tables),
+        }
 
     def _adapter(self, reference: str) -> Adapter:
-        return self._folder
+        place = parse(reference)
+        return self._folder if place is None else self._kinds[place.kind]
 
     def locate(
         self,
@@ -134,15 +152,18 @@ class RoutedSource:
     ) -> list[str]:
         """See :meth:`ImageSource.locate`."""
         located = [str(reference) for reference in references]
-        rows = np.arange(len(ids)) if rows is None else rows
-        same = len(located) > 1 and located.count(located[0]) == len(located)
+        same = len(set(located[:2])) == 1 and located.count(located[0]) == len(located)
         groups: dict[str, list[int]] = defaultdict(list)
         for index, reference in enumerate(located):
-            if same or _names_many(reference):
+            if reference and (same or _names_many(reference)):
                 groups[reference].append(index)
         for reference, members in groups.items():
+            adapter = self._adapter(reference)
+            if adapter.outside(reference) is not None:
+                continue  # refused later, together with all others
             names = [str(ids[index]) for index in members]
-            found = self._adapter(reference).complete(reference, names, rows[members])
+            known = None if rows is None else rows[members]
+            found = adapter.complete(reference, names, known)
             for index, one in zip(members, found, strict=True):
                 located[index] = one
         return located
@@ -165,7 +186,7 @@ def _names_many(reference: str) -> bool:
     place = parse(reference)
     if place is None:
         return False
-    return place.row is None if place.kind in ("h5", "hdf5", "parquet") else not place.inside
+    return not place.inside if place.kind in ("zip", "tar", "tgz") else place.row is None
 
 
 def refuse_outside(
@@ -186,8 +207,13 @@ def refuse_outside(
                 out.append((one, needed))
     if out:
         names = ", ".join(repr(name) for name, _ in out[:3]) + (" …" if len(out) > 3 else "")
-        roots = list(dict.fromkeys(needed for _, needed in out))
+        roots = list(dict.fromkeys(needed for _, needed in out if needed))
+        remedy = (
+            f"move the images there, or allow where they are: [catalogue] roots = {roots[:3]}"
+            if roots
+            else "a path inside an archive neither begins with '/' nor holds '..'"
+        )
         raise ImageError(
             f"{len(out)} image paths lead out of the configuration's folder, first {names}; "
-            f"move the images there, or allow where they are: [catalogue] roots = {roots[:3]}"
+            f"{remedy}"
         )

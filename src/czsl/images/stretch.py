@@ -52,4 +52,5 @@ def asinh_stretch(pixels: NDArray[np.floating], settings: StretchSettings) -> ND
     levels = np.maximum(fluxes * ratio, 0.0)
     brightest = levels.max(axis=-1, keepdims=True)
     np.divide(levels * 255.0, brightest, out=levels, where=brightest > 255.0)
-    return levels.astype(np.uint8)
+    shown: NDArray[np.uint8] = levels.astype(np.uint8)
+    return shown

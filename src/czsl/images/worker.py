@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.config import ImagesSettings
+from czsl.errors import CzslError
 from czsl.flags import Flag
 from czsl.images.adapter import in_bands
-from czsl.images.decode import Picture, decode
+from czsl.images.decode import decode
+from czsl.images.picture import Picture
 from czsl.images.prepare import prepare
 from czsl.images.source import ImageSource
 from czsl.images.unusable import UnfitImageError, UnusableImageError
@@ -169,7 +171,12 @@ def serve(jobs: BinaryIO, results: BinaryIO) -> None:
             references = pickle.load(jobs)
         except EOFError:
             return
-        pickle.dump(decode_batch(task, references), results, protocol=pickle.HIGHEST_PROTOCOL)
+        answer: Batch | CzslError
+        try:
+            answer = decode_batch(task, references)
+        except CzslError as error:  # the place as a whole: its archive is gone, say
+            answer = error
+        pickle.dump(answer, results, protocol=pickle.HIGHEST_PROTOCOL)
         results.flush()
 
 
