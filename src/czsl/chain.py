@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from czsl.catalogue import Catalogue, make_folds
 from czsl.nets.network import Network, make_network
-from czsl.recipes import Recipe, Transfer
+from czsl.recipes import Finetune, Recipe, Transfer
 from czsl.stages.calibrate import fit_temperature, softmax
 from czsl.stages.context import Context
-from czsl.stages.finetune import finetune
+from czsl.stages.finetune import Labels, finetune, from_scratch
 from czsl.stages.infer import ClassReader
 from czsl.stages.pretrain import pretrain
 from czsl.stages.reconstruct import reconstruct
@@ -27,7 +27,7 @@ from czsl.stages.targets import (
     transfer_inputs,
     vote_targets,
 )
-from czsl.stages.transfer import FittedTransfer, fit_logistic, fit_perceptron
+from czsl.stages.transfer import FittedTransfer, fit_logistic_transfer, fit_perceptron
 from czsl.train.checkpoint import Tensors
 
 Floats = NDArray[np.float64]
@@ -182,22 +182,20 @@ def _start(work: _Work) -> Tensors:
     return dict(network.state_dict())
 
 
-def _pretrained(work: _Work, start: Tensors, fold: int | None) -> Network:
+def _pretrained(work: _Work, start: Tensors, fold: int | None) -> Network | None:
     """Give a network trained on volunteers' votes; of a fold's own where experts' votes train."""
-    network = _network(work)
-    network.load_state_dict(start)
     settings = work.recipe.pretrain
     if settings is None or (settings.experts and len(work.experts) and fold is None):
-        return network
+        return None
     allowed = work.usable & ~work.catalogue.is_expert
     if settings.experts and fold is not None:
         allowed[work.experts[work.folds != fold]] = work.usable[work.experts[work.folds != fold]]
     rows = np.flatnonzero(allowed & _has_target(work))
     if len(rows) < 2:
-        work.note(
-            "pretrain is left out: no object without an expert's class has votes to learn from"
-        )
-        return network
+        work.note("pretrain is left out: no object without an expert's class has votes to use")
+        return None
+    network = _network(work)
+    network.load_state_dict(start)
     context = work.context if fold is None else work.context.for_fold(fold)
     weights, epochs = pretrain(
         context, network, work.votes, rows, settings, sampling=work.recipe.sampling
@@ -212,18 +210,24 @@ def _has_target(work: _Work) -> NDArray[np.bool_]:
     settings = work.recipe.pretrain
     if settings is not None and settings.targets == "majority":
         return work.votes.majority >= 0
-    return np.any(work.votes.counts > 0, axis=1)
+    voted: NDArray[np.bool_] = np.any(work.votes.counts > 0, axis=1)
+    return voted
 
 
-def _fold(work: _Work, start: Tensors, shared: Network, fold: int | None) -> tuple[Network, Floats]:
+def _fold(
+    work: _Work, start: Tensors, shared: Network | None, fold: int | None
+) -> tuple[Network, Floats]:
     """Train one fold's network and transfer; give the votes' posterior of every expert's object."""
     training = work.experts if fold is None else work.experts[work.folds != fold]
     transfer = _transfer(work, training)
-    network = shared
-    if work.recipe.pretrain is not None and work.recipe.pretrain.experts and fold is not None:
-        network = _pretrained(work, start, fold)
+    pretrained = shared or (None if fold is None else _pretrained(work, start, fold))
+    network = _network(work)
+    network.load_state_dict(start if pretrained is None else pretrained.state_dict())
     if work.recipe.finetune is not None and fold is not None:
-        network = _finetuned(work, network, training, transfer, fold)
+        settings = work.recipe.finetune
+        if pretrained is None and work.recipe.reconstruct is None:
+            settings = from_scratch(settings)
+        _finetune(work, network, training, transfer, settings, fold)
     votes = np.full((len(work.experts), work.votes.layout.classes), np.nan)
     if transfer is not None and work.transfer is not None:
         known = work.transfer.usable[work.experts]
@@ -256,54 +260,40 @@ def _fit_transfer(
     work: _Work, settings: Transfer, inputs: TransferInputs, rows: Rows, labels: Rows
 ) -> FittedTransfer:
     """Fit the kind of transfer that the recipe names."""
-    features, classes, seed = inputs.features[rows], work.votes.layout.classes, work.context.seed
+    classes, seed = work.votes.layout.classes, work.context.seed
     if settings.kind == "perceptron":
-        return fit_perceptron(features, labels, classes=classes, seed=seed)
-    return fit_logistic(
-        features,
-        labels,
-        classes=classes,
-        feature_mirror=inputs.mirror,
-        class_mirror=work.votes.layout.class_mirror,
-        seed=seed,
-    )
+        return fit_perceptron(inputs.features[rows], labels, classes=classes, seed=seed)
+    variants = inputs.variants(rows, labels, work.votes.layout.class_mirror)
+    return fit_logistic_transfer(variants, classes=classes, seed=seed)
 
 
-def _finetuned(
-    work: _Work, network: Network, training: Rows, transfer: FittedTransfer | None, fold: int
-) -> Network:
-    """Train a copy of a network on the experts' classes and the transferred labels."""
-    settings = work.recipe.finetune
-    assert settings is not None
+def _finetune(
+    work: _Work,
+    network: Network,
+    training: Rows,
+    transfer: FittedTransfer | None,
+    settings: Finetune,
+    fold: int,
+) -> None:
+    """Train a network, in place, on the experts' classes and the transferred labels."""
     experts = training[work.usable[training]]
-    rows = [experts]
-    targets = [np.eye(work.votes.layout.classes)[work.catalogue.experts[experts]]]
-    weights = [np.ones(len(experts))]
+    volunteers = np.zeros(0, np.int64)
+    transferred = np.zeros((0, work.votes.layout.classes))
     if transfer is not None and work.transfer is not None and settings.transferred:
         volunteers = np.flatnonzero(work.usable & work.transfer.usable & ~work.catalogue.is_expert)
-        posterior = transfer.probabilities(work.transfer.features[volunteers])
-        if settings.loss == "squared":  # the published method transfers one class
-            posterior = np.eye(work.votes.layout.classes)[posterior.argmax(axis=1)]
-        rows.append(volunteers)
-        targets.append(posterior)
-        weights.append(np.full(len(volunteers), settings.transferred))
-    tuned = _network(work)
-    tuned.load_state_dict(network.state_dict())
-    # Rows in the table's order: "the last" of them are held out by the published method.
-    order = np.argsort(np.concatenate(rows), kind="stable")
-    state, epochs = finetune(
-        work.context.for_fold(fold),
-        tuned,
-        work.votes,
-        np.concatenate(rows)[order],
-        np.vstack(targets)[order],
-        np.concatenate(weights)[order],
-        settings,
-        sampling=work.recipe.sampling,
+        transferred = transfer.probabilities(work.transfer.features[volunteers])
+    labels = Labels(
+        experts=experts,
+        classes=work.catalogue.experts[experts],
+        volunteers=volunteers,
+        transferred=transferred,
+    )
+    context = work.context.for_fold(fold)
+    weights, epochs = finetune(
+        context, network, work.votes, labels, settings, sampling=work.recipe.sampling
     )
     work.record("finetune", fold, epochs)
-    tuned.load_state_dict(state)
-    return tuned
+    network.load_state_dict(weights)
 
 
 def _from_answers(work: _Work) -> bool:

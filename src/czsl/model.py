@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pyarrow as pa
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
@@ -79,6 +80,8 @@ class CzSL:
         and the volunteers' ``majority`` on the same objects as the image.
     out_of_fold_ : astropy.table.Table
         Predictions of the experts' objects, each by a network that never saw it.
+    out_of_fold_table_ : pyarrow.Table
+        The same as an Arrow table.
     history_ : list of dict
         ``stage, fold, epoch, loss, held_out, images_per_second``.
     notes_ : tuple of str
@@ -146,7 +149,7 @@ class CzSL:
             fabric=fabric,
         )
         self.history_ = learned.history
-        self.out_of_fold_ = _out_of_fold(catalogue, images, learned)
+        self.out_of_fold_table_ = _out_of_fold(catalogue, images, learned)
         return self
 
     @property
@@ -173,6 +176,11 @@ class CzSL:
     def scores_(self) -> dict[str, Any]:
         """Scores on experts' objects that the networks were not trained on."""
         return self.predictor.content.scores
+
+    @property
+    def out_of_fold_(self) -> Table:
+        """Predictions of the experts' objects, each by a network that never saw it."""
+        return to_astropy(self.out_of_fold_table_)
 
     @property
     def notes_(self) -> tuple[str, ...]:
@@ -245,7 +253,7 @@ def to_astropy(table: Any) -> Table:
     return Table(columns)
 
 
-def _out_of_fold(catalogue: Catalogue, images: ImageStore, learned: Learned) -> Table:
+def _out_of_fold(catalogue: Catalogue, images: ImageStore, learned: Learned) -> pa.Table:
     """Make the predictions of the experts' objects."""
     experts = catalogue.select(learned.experts)
     posteriors = Posteriors(
@@ -253,7 +261,7 @@ def _out_of_fold(catalogue: Catalogue, images: ImageStore, learned: Learned) -> 
         votes=learned.votes_posterior,
         flags=images.flags[learned.experts],
     )
-    return to_astropy(predictions_table(experts, posteriors))
+    return predictions_table(experts, posteriors)
 
 
 def _scores(catalogue: Catalogue, learned: Learned) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def augment(
     """Mirror, rotate, shift and zoom each image of a batch at random.
 
     One bilinear resampling does all of it, and gives the central view; what lies
-    outside the image repeats its edge, so a margin around the view is better.
+    outside the image is its reflection, so a margin around the view is better.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def _affine(draws: Tensor, mirrored: Tensor, settings: Augment) -> Tensor:
     """Map places in the new image to places in the old, shape (object, 2, 3)."""
     angle = draws[:, 1] * (2 * math.pi)
     scale = 1 + settings.zoom * (2 * draws[:, 2] - 1)
-    shift = 2 * settings.shift * (2 * draws[:, 3:5] - 1)  # the image's side is 2 in these units
+    shift = 2 * settings.shift * (2 * draws[:, 3:5] - 1)  # the view's side is 2 in these units
     flip = 1 - 2 * mirrored.to(draws.dtype)
     cosine, sine = scale * angle.cos(), scale * angle.sin()
     rows = [
@@ -119,7 +119,6 @@ def _resample(images: Tensor, affine: Tensor, view: int) -> Tensor:
     """Draw the view of each image anew at the places that its affine map names."""
     # The grid spans the view, from -1 to 1; the image's own units are larger by its margin.
     share = view / images.shape[-1]
-    scale = affine.new_tensor([share, share, 1.0])
     shape = [len(images), images.shape[1], view, view]
-    grid = functional.affine_grid(affine * scale, shape, align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    grid = functional.affine_grid(affine * share, shape, align_corners=False)
+    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

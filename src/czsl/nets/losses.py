@@ -89,7 +89,9 @@ def dirichlet_multinomial(logits: Tensor, counts: Tensor) -> Tensor:
     return -(torch.lgamma(total) - torch.lgamma(total + votes) + answers.sum(dim=1))
 
 
-def votes_loss(logits: Tensor, counts: Tensor, questions: Sequence[int]) -> Tensor:
+def votes_loss(
+    logits: Tensor, counts: Tensor, questions: Sequence[int], *, per_vote: bool = False
+) -> Tensor:
     """Mean over objects of the votes' negative log-likelihood, summed over questions.
 
     Parameters
@@ -98,14 +100,26 @@ def votes_loss(logits: Tensor, counts: Tensor, questions: Sequence[int]) -> Tens
         Logits and votes, shape (object, answer), the answers of all questions side by side.
     questions
         Number of answers of each question, in order.
+    per_vote
+        Divide each object's by its votes, of which 1 to 20 are counted.
+
+    Examples
+    --------
+    >>> counts = torch.tensor([[3.0, 1.0]])
+    >>> whole = votes_loss(torch.zeros(1, 2), counts, [2])
+    >>> torch.isclose(votes_loss(torch.zeros(1, 2), counts, [2], per_vote=True) * 4, whole).item()
+    True
     """
+    total = torch.zeros(len(logits), device=logits.device)  # (object,)
     parts = zip(
         torch.split(logits, list(questions), dim=1),
         torch.split(counts, list(questions), dim=1),
         strict=True,
     )
-    losses = torch.stack([dirichlet_multinomial(z, k) for z, k in parts])  # (question, object)
-    return losses.sum(dim=0).mean()
+    for part, votes in parts:
+        loss = dirichlet_multinomial(part, votes)
+        total = total + (loss / votes.sum(dim=1).clamp(1, 20) if per_vote else loss)
+    return total.mean()
 
 
 def answer_probabilities(logits: Tensor, questions: Sequence[int]) -> Tensor:

@@ -46,12 +46,13 @@ class Network(nn.Module):
     def __init__(self, encoder: nn.Module, *, features: int, answers: int, classes: int) -> None:
         super().__init__()
         self.encoder = encoder
+        self.dropout = nn.Dropout(0.0)
         self.answers = nn.Linear(features, answers) if answers else None
         self.classes = nn.Linear(features, classes)
 
     def forward(self, images: Tensor) -> Outputs:
         """Give the logits of answers and classes for a batch of images."""
-        features = self.encoder(images)
+        features = self.dropout(self.encoder(images))
         answers = self.answers(features) if self.answers else features[:, :0]
         return Outputs(answers=answers, classes=self.classes(features))
 

@@ -42,6 +42,7 @@ class PublishedEncoder(nn.Module):
     """
 
     features = 128
+    layers = ("convolutions", "dense")
 
     def __init__(self, *, channels: int, size: int) -> None:
         super().__init__()

@@ -38,19 +38,21 @@ class ResidualBlock(nn.Module):
 
 
 class ResidualEncoder(nn.Module):
-    """A stem that halves the image, then one residual block at each of three scales.
+    """A stem that halves the image, then one residual block at each of four scales.
 
     Parameters
     ----------
     channels
         Channels of the images.
     width
-        Channels of the stem and the first block; the next have twice and four times that.
+        Channels of the stem and the first block; each of the next has twice as many.
     """
+
+    layers = ("stem", "blocks.0", "blocks.1", "blocks.2", "blocks.3")
 
     def __init__(self, *, channels: int, width: int) -> None:
         super().__init__()
-        self.features = 4 * width
+        self.features = 8 * width
         self.stem = nn.Sequential(
             nn.Conv2d(channels, width, 5, 2, 2, bias=False),
             nn.BatchNorm2d(width),
@@ -60,6 +62,7 @@ class ResidualEncoder(nn.Module):
             ResidualBlock(width, width, stride=1),
             ResidualBlock(width, 2 * width, stride=2),
             ResidualBlock(2 * width, 4 * width, stride=2),
+            ResidualBlock(4 * width, 8 * width, stride=2),
         )
 
     def forward(self, images: Tensor) -> Tensor:

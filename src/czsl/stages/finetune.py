@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from czsl.crowd.features import FRACTION_VOTES
 from czsl.nets.losses import cross_entropy, squared_error, votes_loss
 from czsl.nets.network import Network
 from czsl.recipes import Finetune
 from czsl.stages.context import Context
 from czsl.stages.fitting import fit_network
+from czsl.stages.head import start_head
 from czsl.stages.sampling import resampled
-from czsl.stages.targets import VoteTargets
+from czsl.stages.targets import Layout, VoteTargets
 from czsl.train.checkpoint import Tensors
-from czsl.train.loop import Epochs
+from czsl.train.loop import Epochs, Loss
 from czsl.train.samples import Samples
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Labels:
+    """Experts' classes and transferred labels.
+
+    Parameters
+    ----------
+    experts
+        Objects with an expert's class, shape (expert,).
+    classes
+        That class, shape (expert,).
+    volunteers
+        Objects with a transferred label, shape (volunteer,); none of them an expert's.
+    transferred
+        Its posterior, shape (volunteer, class).
+    """
+
+    experts: Rows
+    classes: Rows
+    volunteers: Rows
+    transferred: Floats
 
 
 def finetune(
     context: Context,
     network: Network,
     votes: VoteTargets,
-    rows: NDArray[np.int64],
-    target: Floats,
-    weight: Floats,
+    labels: Labels,
     settings: Finetune,
     *,
     sampling: str,
@@ -42,17 +67,12 @@ def finetune(
         Where training starts; changed in place.
     votes
         The votes on every object.
-    rows
-        Objects that train, shape (row,).
-    target
-        Probability of each class: an expert's class or a transferred label, shape
-        (row, class).
-    weight
-        Weight of each row, shape (row,).
+    labels
+        Experts' classes and transferred labels.
     settings
         Loss, optimiser and length.
     sampling
-        ``"none"``, ``"over"`` or ``"under"``, by the likeliest class.
+        ``"none"``, ``"over"`` or ``"under"``, by class.
 
     Returns
     -------
@@ -61,35 +81,128 @@ def finetune(
     list of dict
         The epochs.
     """
-    chosen = resampled(target.argmax(axis=1), sampling, context.fold_seed)
-    samples = Samples(
+    if settings.head == "logistic" and len(np.unique(labels.classes)) > 1:
+        start_head(context, network, labels.experts, labels.classes, votes.layout)
+    network.dropout.p = settings.dropout
+    squared = settings.loss == "squared"
+    samples = _published if squared else _companions
+    return fit_network(
+        context,
+        "finetune",
+        network,
+        _squared_loss if squared else _entropy_loss(votes.layout, settings.votes),
+        samples(context, votes, labels, settings, sampling),
+        settings,
+        rates=layer_rates(network, settings),
+        freeze=settings.freeze,
+        inputs=[votes.layout.questions],
+    )
+
+
+def from_scratch(settings: Finetune) -> Finetune:
+    """Change settings for a network that nothing was learned by before.
+
+    The encoder learns as fast as the heads, the statistics of normalisation are its own,
+    and training is longer and faster.
+
+    Parameters
+    ----------
+    settings
+        Settings for a pre-trained network.
+    """
+    if settings.loss == "squared":  # the published method trains all networks alike
+        return settings
+    changes = {
+        "head": "random",
+        "encoder_rate": 1.0,
+        "layer_decay": 1.0,
+        "freeze": False,
+        "rate": 2 * settings.rate,
+        "images": max(settings.images, 8_000),
+    }
+    return settings.model_copy(update=changes)
+
+
+def layer_rates(network: Network, settings: Finetune) -> dict[str, float]:
+    """Give the learning rate of each layer of the encoder, relative to the heads'.
+
+    Parameters
+    ----------
+    network
+        Its encoder names its layers from the first to the last.
+    settings
+        Rate of the last layer, and the factor from each layer to the one before.
+    """
+    layers = reversed(network.encoder.layers)  # type: ignore[arg-type]
+    return {
+        f"encoder.{layer}.": settings.encoder_rate * settings.layer_decay**depth
+        for depth, layer in enumerate(layers)
+    }
+
+
+def _squared_loss(model: nn.Module, images: Tensor, targets: dict[str, Tensor]) -> Tensor:
+    """Squared error against one class, the published loss."""
+    return squared_error(model(images).classes, targets["classes"])
+
+
+def _entropy_loss(layout: Layout, votes_weight: float) -> Loss:
+    """Cross-entropy against the class's probability, and the votes' likelihood per vote."""
+
+    def loss(model: nn.Module, images: Tensor, targets: dict[str, Tensor]) -> Tensor:
+        outputs = model(images)
+        value = cross_entropy(outputs.classes, targets["classes"], targets["weight"])
+        if votes_weight and layout.answers:
+            counts = targets["counts"]
+            value = value + votes_weight * votes_loss(
+                outputs.answers, counts, layout.questions, per_vote=True
+            )
+        return value
+
+    return loss
+
+
+def _published(
+    context: Context, votes: VoteTargets, labels: Labels, settings: Finetune, sampling: str
+) -> Samples:
+    """Take all rows in the table's order, each with one class, as the published method does."""
+    rows = np.concatenate([labels.experts, labels.volunteers])
+    classes = np.concatenate([labels.classes, labels.transferred.argmax(axis=1)])
+    order = np.argsort(rows, kind="stable")  # the last rows of the table are held out
+    order = order[resampled(classes[order], sampling, context.fold_seed)]
+    target = np.eye(votes.layout.classes)[classes[order]]
+    return Samples(
         images=context.images,
         view=context.view,
-        rows=rows[chosen],
+        rows=rows[order],
+        targets={"classes": torch.from_numpy(target).float()},
+        mirrors={"classes": torch.from_numpy(votes.layout.class_mirror)},
+    )
+
+
+def _companions(
+    context: Context, votes: VoteTargets, labels: Labels, settings: Finetune, sampling: str
+) -> Samples:
+    """Take the experts' objects in every epoch, and some of the volunteers' beside them."""
+    chosen = resampled(labels.classes, sampling, context.fold_seed)
+    experts = labels.experts[chosen]
+    number = votes.counts[labels.volunteers].sum(axis=1)
+    trust = settings.transferred * number / (number + FRACTION_VOTES)
+    target = np.vstack([np.eye(votes.layout.classes)[labels.classes[chosen]], labels.transferred])
+    rows = np.concatenate([experts, labels.volunteers])
+    companions = round(settings.companions * len(experts))
+    return Samples(
+        images=context.images,
+        view=context.view,
+        rows=rows,
         targets={
-            "classes": torch.from_numpy(target[chosen]).float(),
-            "weight": torch.from_numpy(weight[chosen]).float(),
-            "counts": torch.from_numpy(votes.counts[rows[chosen]]).float(),
+            "classes": torch.from_numpy(target).float(),
+            "weight": torch.from_numpy(np.concatenate([np.ones(len(experts)), trust])).float(),
+            "counts": torch.from_numpy(votes.counts[rows]).float(),
         },
         mirrors={
             "classes": torch.from_numpy(votes.layout.class_mirror),
             "counts": torch.from_numpy(votes.layout.answer_mirror),
         },
-    )
-
-    def loss(model: nn.Module, images: Tensor, targets: dict[str, Tensor]) -> Tensor:
-        outputs = model(images)
-        if settings.loss == "squared":
-            return squared_error(outputs.classes, targets["classes"])
-        value = cross_entropy(outputs.classes, targets["classes"], targets["weight"])
-        if settings.votes:
-            counts = targets["counts"]
-            value = value + settings.votes * votes_loss(
-                outputs.answers, counts, votes.layout.questions
-            )
-        return value
-
-    rates, inputs = {"encoder": settings.encoder_rate}, [votes.layout.questions]
-    return fit_network(
-        context, "finetune", network, loss, samples, settings, rates=rates, inputs=inputs
+        always=len(experts),
+        companions=min(companions, len(labels.volunteers)),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from czsl.recipes import Training
@@ -23,6 +24,7 @@ def fit_network(
     training: Training,
     *,
     rates: dict[str, float] | None = None,
+    freeze: bool = False,
     inputs: list[Any] | None = None,
 ) -> tuple[Tensors, Epochs]:
     """Train a network on samples, or give its weights from disk where nothing has changed.
@@ -43,6 +45,8 @@ def fit_network(
         Optimiser and length.
     rates
         Relative learning rates by the start of the parameters' names.
+    freeze
+        Whether normalisation layers keep their statistics.
     inputs
         What else the result depends on.
 
@@ -55,15 +59,19 @@ def fit_network(
     """
 
     def make(checkpoint: Path) -> tuple[Tensors, dict[str, Any]]:
-        last = training.hold_out == "last"
-        kept, held_out = split(len(samples), training.held_out, last=last, seed=context.seed)
+        kept, held_out = samples, samples.take(np.zeros(0, np.int64))
+        if training.held_out:
+            last = training.hold_out == "last"
+            places = split(len(samples), training.held_out, last=last, seed=context.seed)
+            kept, held_out = samples.take(places[0]), samples.take(places[1])
         weights, epochs = train(
             network,
             loss,
-            samples.take(kept),
-            samples.take(held_out),
+            kept,
+            held_out,
             training,
             rates=rates,
+            freeze=freeze,
             seed=context.fold_seed,
             fabric=context.fabric,
             stage=context.name(stage),

@@ -15,12 +15,14 @@ from czsl.catalogue import Catalogue, Given, majority_class
 from czsl.catalogue.votes import mirror_order
 from czsl.config import ClassesSettings, VotesSettings
 from czsl.crowd.features import (
+    LABEL_VOTES,
     extra_features,
     mirrored_features,
     transfer_features,
     trusted_counts,
 )
 from czsl.recipes import Transfer
+from czsl.stages.logistic import Variant
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -90,11 +92,34 @@ class TransferInputs:
         Whether there is anything to tell, shape (object,).
     mirror
         The feature that each becomes when the image is mirrored, shape (feature,).
+    labels_alone
+        The features as if only the volunteers' class were known of every object, shape
+        (object, feature); None where that is so of no object, or the transfer has no use
+        for it.
     """
 
     features: Floats
     usable: NDArray[np.bool_]
     mirror: Rows
+    labels_alone: Floats | None = None
+
+    def variants(self, rows: Rows, labels: Rows, class_mirror: Rows) -> list[Variant]:
+        """Give the rows as they are, mirrored, and with the volunteers' class alone.
+
+        Parameters
+        ----------
+        rows
+            Objects, shape (row,).
+        labels
+            Their experts' classes, shape (row,).
+        class_mirror
+            The class that each becomes when the image is mirrored.
+        """
+        kinds = [self.features] if self.labels_alone is None else [self.features, self.labels_alone]
+        plain = [(features[rows], labels) for features in kinds]
+        if np.array_equal(self.mirror, np.arange(len(self.mirror))):
+            return plain
+        return plain + [(inputs[:, self.mirror], class_mirror[labels]) for inputs, labels in plain]
 
 
 def make_layout(votes: Sequence[VotesSettings], classes: ClassesSettings) -> Layout:
@@ -139,16 +164,32 @@ def transfer_inputs(catalogue: Catalogue, settings: Transfer) -> TransferInputs:
         known = ~np.any(np.isnan(inputs), axis=1)
         mirror = np.arange(inputs.shape[1])
         return TransferInputs(features=np.nan_to_num(inputs), usable=known, mirror=mirror)
-    parts = [
-        transfer_features(share, count)
-        for share, count in zip(fractions, _counts(catalogue), strict=True)
-    ]
+    features = _stacked(fractions, _counts(catalogue), columns)
+    alone = [votes.given == Given.LABEL for votes in catalogue.questions]
+    labels_alone = None
+    if any(label.any() for label in alone):
+        pluralities = [_plurality(share) for share in fractions]
+        counts = [LABEL_VOTES * np.nan_to_num(plurality) for plurality in pluralities]
+        labels_alone = _stacked(pluralities, counts, columns)
     mirrors = [votes.mirror for votes in catalogue.questions]
     return TransferInputs(
-        features=np.hstack([columns[:, :0], *parts, extra_features(columns)]),
+        features=features,
         usable=catalogue.has_votes,
         mirror=mirrored_features(mirrors, columns.shape[1]),
+        labels_alone=labels_alone,
     )
+
+
+def _stacked(fractions: list[Floats], counts: list[Floats], columns: Floats) -> Floats:
+    """Put the features of all questions and the extra columns side by side."""
+    parts = [transfer_features(f, k) for f, k in zip(fractions, counts, strict=True)]
+    return np.hstack([columns[:, :0], *parts, extra_features(columns)])
+
+
+def _plurality(fractions: Floats) -> Floats:
+    """Give all votes to the answer that has most; NaN where nothing is given."""
+    given = ~np.isnan(fractions).any(axis=1, keepdims=True)
+    return np.where(given, np.eye(fractions.shape[1])[fractions.argmax(axis=1)], np.nan)
 
 
 def one_hot(labels: Rows, classes: int) -> Tensor:

@@ -7,16 +7,17 @@ without scikit-learn.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from czsl.errors import ArgumentError
+from czsl.stages.logistic import Variant, check_classes, fit_logistic, spread_logits
 
 Floats = NDArray[np.float64]
 
-STRENGTHS = np.logspace(-3, 3, 13)
+STRENGTHS = tuple(10.0 ** (power / 2) for power in range(-6, 7))
 """Inverse strengths C of the logistic transfer's penalty that cross-validation compares."""
 
 
@@ -84,80 +85,31 @@ class FittedTransfer:
         )
 
 
-def fit_logistic(
-    features: Floats,
-    labels: NDArray[np.int64],
-    *,
-    classes: int,
-    feature_mirror: NDArray[np.int64],
-    class_mirror: NDArray[np.int64],
-    seed: int,
+def fit_logistic_transfer(
+    variants: Sequence[Variant], *, classes: int, seed: int
 ) -> FittedTransfer:
     """Fit a scaled multinomial logistic regression, its strength by cross-validation.
 
-    Each row also stands mirrored: volunteers favour one sense of rotation, the sky does
-    not. A row and its mirror image are in one fold. The strength is that of the best
-    cross-validated likelihood.
-
     Parameters
     ----------
-    features
-        Shape (object, feature).
-    labels
-        Experts' classes, shape (object,); two classes or more are there.
+    variants
+        Features of the votes and experts' classes of the same objects, plain first; then
+        mirrored (volunteers favour one sense of rotation, the sky does not) and, where
+        the catalogue holds objects with a volunteers' class alone, with no more known of
+        the votes than that.
     classes
-        Number of classes; those that no row has get no probability.
-    feature_mirror, class_mirror
-        What each feature, and each class, becomes when the image is mirrored.
+        Number of classes.
     seed
         Seed of the folds.
 
     Raises
     ------
     ArgumentError
-        Where all rows have one class.
+        Where all objects have one class.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import log_loss
-    from sklearn.model_selection import StratifiedKFold
-
-    _check_classes(labels)
-    mirrored = not np.array_equal(feature_mirror, np.arange(len(feature_mirror)))
-    mean, scale = _scaling(features)
-    inputs = (features - mean) / scale
-
-    def both(rows: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
-        if not mirrored:
-            return inputs[rows], labels[rows]
-        swapped = (features[rows][:, feature_mirror] - mean) / scale
-        return np.vstack([inputs[rows], swapped]), np.concatenate(
-            [labels[rows], class_mirror[labels[rows]]]
-        )
-
-    def fitted(rows: NDArray[np.int64], strength: float) -> LogisticRegression:
-        return LogisticRegression(C=strength, max_iter=2000).fit(*both(rows))
-
-    every = np.arange(len(labels))
-    counts = np.bincount(labels)
-    folds = min(5, int(counts[counts > 0].min()))
-    best = 1.0
-    if folds >= 2:
-        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        parts = list(splitter.split(inputs, labels))
-        likelihood = [
-            np.mean(
-                [
-                    log_loss(labels[test], model.predict_proba(inputs[test]), labels=model.classes_)
-                    for train, test in parts
-                    for model in [fitted(train, strength)]
-                ]
-            )
-            for strength in STRENGTHS
-        ]
-        best = float(STRENGTHS[int(np.argmin(likelihood))])
-    model = fitted(every, best)
-    weights, bias = _logits(model.coef_.T, model.intercept_, model.classes_, classes)
-    return _judged(mean, scale, (weights,), (bias,), features)
+    fitted = fit_logistic(variants, classes=classes, strengths=STRENGTHS, seed=seed)
+    weights, biases = (fitted.weight,), (fitted.bias,)
+    return _judged(fitted.mean, fitted.scale, weights, biases, variants[0][0])
 
 
 def fit_perceptron(
@@ -189,13 +141,13 @@ def fit_perceptron(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
-    _check_classes(labels)
+    check_classes(labels)
     model = MLPClassifier((8, 7, 5, 3), alpha=1e-4, max_iter=300, random_state=seed)
     with warnings.catch_warnings():
         # 300 iterations are the published length, converged or not.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(features, labels)
-    last, bias = _logits(model.coefs_[-1], model.intercepts_[-1], model.classes_, classes)
+    last, bias = spread_logits(model.coefs_[-1], model.intercepts_[-1], model.classes_, classes)
     count = features.shape[1]
     return _judged(
         np.zeros(count),
@@ -204,36 +156,6 @@ def fit_perceptron(
         (*model.intercepts_[:-1], bias),
         features,
     )
-
-
-def _check_classes(labels: NDArray[np.int64]) -> None:
-    """Refuse labels that are all alike."""
-    if len(np.unique(labels)) < 2:
-        raise ArgumentError(
-            f"labels: {len(labels)} rows of {len(np.unique(labels))} class; the transfer needs "
-            "objects of two classes or more that have votes and an expert's class"
-        )
-
-
-def _scaling(features: Floats) -> tuple[Floats, Floats]:
-    """Give mean and spread of each feature; a constant feature is divided by 1."""
-    spread = features.std(axis=0)
-    return features.mean(axis=0), np.where(spread > 0, spread, 1.0)
-
-
-def _logits(
-    weight: Floats, bias: Floats, present: NDArray[np.int64], classes: int
-) -> tuple[Floats, Floats]:
-    """Spread the last layer of a scikit-learn model over all classes.
-
-    With two classes scikit-learn keeps one logit, of the second against the first.
-    """
-    if weight.shape[1] == 1:
-        weight, bias = np.hstack([-weight / 2, weight / 2]), np.array([-bias[0] / 2, bias[0] / 2])
-    full_weight = np.zeros((weight.shape[0], classes))
-    full_bias = np.full(classes, -30.0)  # classes that no row has: a probability of about 1e-13
-    full_weight[:, present], full_bias[present] = weight, bias
-    return full_weight, full_bias
 
 
 def _judged(

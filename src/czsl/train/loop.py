@@ -43,11 +43,12 @@ SCORE_BATCH = 256
 
 @dataclass(kw_only=True)
 class _State:
-    """What training changes."""
+    """What training changes; ``pairs`` are the averaged tensors beside the network's own."""
 
     network: nn.Module
     average: nn.Module
     optimiser: torch.optim.Optimizer
+    pairs: tuple[list[Tensor], list[Tensor]] = ([], [])
     step: int = 0
     history: Epochs = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
@@ -67,6 +68,7 @@ def train(
     training: Training,
     *,
     rates: dict[str, float] | None = None,
+    freeze: bool = False,
     seed: int,
     fabric: Fabric,
     stage: str,
@@ -91,6 +93,8 @@ def train(
     rates
         Learning rate of the parameters whose name starts with a key, relative to the
         others'.
+    freeze
+        Whether normalisation layers keep their statistics.
     seed
         Seed of order and augmentation.
     fabric
@@ -119,20 +123,24 @@ def train(
     _restore(state, checkpoint)
     optimised = fabric.setup(state.network, state.optimiser)
     model, optimiser = optimised[0], optimised[1]
-    for epoch in range(len(state.history) + 1, training.epochs + 1):
+    epochs = epochs_needed(training, samples.in_epoch)
+    steps = epochs * math.ceil(samples.in_epoch / training.batch)
+    for epoch in range(len(state.history) + 1, epochs + 1):
         if training.patience and epoch - 1 - state.best_epoch >= training.patience:
             break
-        clock = _Clock(stage=stage, epoch=epoch, epochs=training.epochs, report=report)
-        state.network.train()
-        for images, targets in _batches(samples, training, [seed, epoch], fabric.device):
-            _set_rate(optimiser, training, state.step, len(samples))
-            optimiser.zero_grad(set_to_none=True)
-            batch_loss = loss(model, images, targets)
-            fabric.backward(batch_loss)
-            optimiser.step()
-            state.step += 1
-            _average(state, training.average)
-            clock.add(batch_loss, len(images), len(samples))
+        clock = _Clock(stage=stage, epoch=epoch, epochs=epochs, report=report)
+        _training_mode(state.network, freeze)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(_number([seed, epoch]))  # for dropout
+            for images, targets in _batches(samples, training, [seed, epoch], fabric.device):
+                _set_rate(optimiser, training, state.step, steps)
+                optimiser.zero_grad(set_to_none=True)
+                batch_loss = loss(model, images, targets)
+                fabric.backward(batch_loss)
+                optimiser.step()
+                state.step += 1
+                _average(state, training.average)
+                clock.add(batch_loss, len(images), samples.in_epoch)
         scored = score(state.average, loss, held_out, fabric.device) if len(held_out) else None
         state.history.append(clock.end(scored))
         if training.patience and state.best_epoch == epoch:
@@ -170,6 +178,23 @@ def learning_rate(training: Training, step: int, steps: int) -> float:
     return training.rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
+def epochs_needed(training: Training, rows: int) -> int:
+    """Give the number of epochs: as set, or more where there are few rows.
+
+    Examples
+    --------
+    >>> training = Training(epochs=2, images=100, batch=1, optimiser="sgd", rate=0.1)
+    >>> epochs_needed(training, 10), epochs_needed(training, 1000)
+    (10, 2)
+    """
+    return max(training.epochs, math.ceil(training.images / rows))
+
+
+def _number(seed: list[int]) -> int:
+    """Turn a seed of several numbers into one."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
+
+
 def _start(
     network: nn.Module, training: Training, rates: dict[str, float], fabric: Fabric
 ) -> _State:
@@ -186,14 +211,28 @@ def _start(
         for (relative, decay), parameters in groups.items()
     ]
     kind = torch.optim.SGD if training.optimiser == "sgd" else torch.optim.AdamW
-    optimiser = kind(settings, lr=training.rate)
+    optimiser = kind(settings, lr=training.rate, fused=True)
     average = deepcopy(network) if training.average else network
-    return _State(network=network, average=average, optimiser=optimiser)
+    tensors = zip(average.state_dict().values(), network.state_dict().values(), strict=True)
+    pairs = [pair for pair in tensors if pair[0].is_floating_point()]
+    return _State(
+        network=network,
+        average=average,
+        optimiser=optimiser,
+        pairs=([mean for mean, _ in pairs], [value for _, value in pairs]),
+    )
 
 
-def _set_rate(optimiser: Any, training: Training, step: int, rows: int) -> None:
+def _training_mode(network: nn.Module, freeze: bool) -> None:
+    """Put a network in training mode, its normalisation too unless that is frozen."""
+    network.train()
+    for module in network.modules():
+        if freeze and isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def _set_rate(optimiser: Any, training: Training, step: int, steps: int) -> None:
     """Set the rate of every group of parameters for the step to come."""
-    steps = training.epochs * math.ceil(rows / training.batch)
     rate = learning_rate(training, step, steps)
     for group in optimiser.param_groups:
         group["lr"] = rate * group["relative"]
@@ -203,10 +242,8 @@ def _batches(
     samples: Samples, training: Training, seed: list[int], device: torch.device
 ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
     """Give an epoch's batches in random order, augmented."""
-    order = np.random.default_rng(seed).permutation(len(samples))
-    generator = torch.Generator(device).manual_seed(
-        int(np.random.SeedSequence(seed).generate_state(1)[0])
-    )
+    order = samples.order(np.random.default_rng(seed))
+    generator = torch.Generator(device).manual_seed(_number(seed))
     mirrors = {name: mirror.to(device) for name, mirror in samples.mirrors.items()}
     for start in range(0, len(order), training.batch):
         images, targets = samples.batch(order[start : start + training.batch], device)
@@ -227,13 +264,7 @@ def _average(state: _State, decay: float) -> None:
     if not decay:
         return
     weight = 1 - min(decay, (1 + state.step) / (10 + state.step))
-    for mean, value in zip(
-        state.average.state_dict().values(), state.network.state_dict().values(), strict=True
-    ):
-        if mean.is_floating_point():
-            mean.lerp_(value, weight)
-        else:
-            mean.copy_(value)
+    torch._foreach_lerp_(*state.pairs, weight)
 
 
 def _keep(state: _State, checkpoint: Path) -> None:

@@ -33,6 +33,10 @@ class Samples:
         Number of each row's image, shape (row,).
     targets
         What each row should give, by name, each of shape (row, ...).
+    always
+        So many of the rows, the first ones, train in every epoch; by default all.
+    companions
+        So many of the others, drawn anew, train in an epoch.
     mirrors
         For targets that change when the image is mirrored: what each column becomes,
         shape (column,).
@@ -43,15 +47,29 @@ class Samples:
     rows: NDArray[np.int64]
     targets: Mapping[str, Tensor]
     mirrors: Mapping[str, Tensor] = field(default_factory=dict)
+    always: int | None = None
+    companions: int = 0
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def in_epoch(self) -> int:
+        """Number of rows in an epoch."""
+        return len(self) if self.always is None else self.always + self.companions
+
+    def order(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """Give the places of an epoch's rows in random order."""
+        if self.always is None:
+            return random.permutation(len(self))
+        others = self.always + random.permutation(len(self) - self.always)[: self.companions]
+        return random.permutation(np.concatenate([np.arange(self.always), others]))
+
     def take(self, chosen: NDArray[np.int64]) -> Samples:
-        """Keep the rows at the places given, in that order."""
+        """Keep the rows at the places given, in that order; all of them train in an epoch."""
         index = torch.from_numpy(np.asarray(chosen, dtype=np.int64))
         targets = {name: target[index] for name, target in self.targets.items()}
-        return replace(self, rows=self.rows[chosen], targets=targets)
+        return replace(self, rows=self.rows[chosen], targets=targets, always=None, companions=0)
 
     def batch(
         self, places: NDArray[np.int64], device: torch.device

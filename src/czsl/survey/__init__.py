@@ -1,0 +1,1 @@
+"""A whole survey, streamed through a model."""
