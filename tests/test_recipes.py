@@ -1,0 +1,107 @@
+"""The two recipes, and what changes them."""
+
+import re
+
+import pytest
+from pydantic import ValidationError
+
+from czsl.errors import ConfigError, Problems
+from czsl.recipes import CZSL2023, DEFAULT, RECIPES, Training, make_recipe, recipe_settings
+
+
+def test_the_recipe_by_default_is_called_default():
+    assert recipe_settings({}) == DEFAULT == RECIPES["default"]
+
+
+def test_the_published_recipe_is_the_published_one():
+    recipe = recipe_settings({"name": "czsl2023"})
+    assert recipe == CZSL2023
+    assert recipe.network == "published"
+    for stage in (recipe.reconstruct, recipe.pretrain, recipe.finetune):
+        assert (stage.epochs, stage.batch, stage.optimiser, stage.rate) == (100, 32, "sgd", 0.01)
+        assert (stage.held_out, stage.hold_out) == (0.3, "last")
+        assert stage.augment is None
+    assert recipe.transfer.kind == "perceptron"
+    assert recipe.finetune.loss == "squared"
+    assert not recipe.calibrate
+
+
+def test_single_settings_change_and_the_others_stay():
+    recipe = recipe_settings({"pretrain": {"epochs": 3, "augment": {"rotate": False}}})
+    assert recipe.pretrain.epochs == 3
+    assert recipe.pretrain.augment.rotate is False
+    assert recipe.pretrain.augment.zoom == DEFAULT.pretrain.augment.zoom
+    assert recipe.pretrain.rate == DEFAULT.pretrain.rate
+    assert recipe.finetune == DEFAULT.finetune
+
+
+@pytest.mark.parametrize("stage", ["reconstruct", "pretrain", "transfer", "finetune"])
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_each_stage_can_be_left_out_alone(name, stage):
+    recipe = recipe_settings({"name": name, stage: False})
+    before = RECIPES[name].model_dump()
+    assert recipe.model_dump() == {**before, stage: None}
+
+
+def test_yes_and_no_of_a_stage_are_not_taken_for_leaving_it_out():
+    recipe = recipe_settings(
+        {"transfer": {"extra": False}, "pretrain": {"experts": True, "augment": False}}
+    )
+    assert recipe.transfer.extra is False
+    assert recipe.pretrain.experts is True
+    assert recipe.pretrain.augment is None
+
+
+def test_a_stage_that_the_recipe_lacks_is_given_whole():
+    assert DEFAULT.reconstruct is None
+    stage = {"epochs": 2, "batch": 8, "optimiser": "sgd", "rate": 0.1}
+    assert recipe_settings({"reconstruct": stage}).reconstruct == Training(**stage)
+    with pytest.raises(ConfigError, match=r"\[recipe\] reconstruct\.batch: is missing; give it"):
+        recipe_settings({"reconstruct": {"epochs": 2}})
+
+
+def test_recipes_do_not_change_when_settings_do():
+    before = DEFAULT.model_dump()
+    recipe_settings({"pretrain": {"epochs": 1, "augment": {"zoom": 0.3}}, "calibrate": False})
+    assert DEFAULT.model_dump() == before
+    with pytest.raises(ValidationError, match="frozen"):
+        DEFAULT.calibrate = False
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "defualt"}, "no recipe 'defualt'; did you mean 'default'?"),
+        ({"name": ["default"]}, "there is no recipe ['default']; did you mean 'default'?"),
+        ({"pretrian": False}, "pretrian: is not a setting; did you mean 'pretrain'?"),
+        ({"pretrain": {"epoch": 3}}, "pretrain.epoch: is not a setting; did you mean 'epochs'?"),
+        (
+            {"finetune": {"augment": {"rot": True}}},
+            "finetune.augment.rot: is not a setting; did you mean 'rotate'?",
+        ),
+        ({"pretrain": {"epochs": 0}}, "pretrain.epochs: got 0; it must be 1 or more"),
+        ({"pretrain": {"rate": 0}}, "pretrain.rate: got 0; it must be above 0"),
+        ({"pretrain": {"held_out": 1}}, "pretrain.held_out: got 1; it must be below 1"),
+        ({"pretrain": {"rate": float("nan")}}, "rate: got nan; a finite number is needed"),
+        ({"pretrain": {"epochs": 1.5}}, "epochs: got 1.5; a whole number is needed"),
+        ({"pretrain": True}, "pretrain: got True; a table of settings is needed"),
+        ({"calibrate": "often"}, "calibrate: got 'often'; true or false is needed"),
+        ({"network": "resnet"}, "network: got 'resnet'; it is one of 'published' or 'residual'"),
+        ("default", "settings, recipe: got 'default'; a table of settings is needed"),
+    ],
+)
+def test_what_cannot_be_used_is_said_with_what_can(changes, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        recipe_settings(changes)
+
+
+def test_all_slips_are_told_at_once():
+    problems = Problems()
+    changes = {"pretrain": {"epochs": "x", "bogus": 1}, "folds": 1, "widht": 3}
+    assert make_recipe(changes, problems, name="czsl.toml") is None
+    assert sorted(problem.where for problem in problems.fatal) == [
+        "czsl.toml, [recipe] folds",
+        "czsl.toml, [recipe] pretrain.bogus",
+        "czsl.toml, [recipe] pretrain.epochs",
+        "czsl.toml, [recipe] widht",
+    ]
