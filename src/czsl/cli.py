@@ -1,0 +1,281 @@
+"""The command line: words in, words out; no logic.
+
+Nothing heavy is imported before a command runs, so that ``czsl --help`` is quick.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from czsl import __version__
+from czsl.errors import CzslError
+
+if TYPE_CHECKING:
+    from czsl.model import CzSL
+    from czsl.recipes import Recipe
+    from czsl.terminal import FitDisplay
+
+config_argument = click.argument("config", default=".", type=click.Path(path_type=Path))
+seed_option = click.option(
+    "--seed", default=0, show_default=True, help="Seed of everything random."
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, mps."
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), help="Processor threads; default all."
+)
+
+
+class Commands(click.Group):
+    """Shows our errors as text, not as tracebacks."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a known error ends it with exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except CzslError as error:
+            click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+            click.echo(str(error), err=True)
+            ctx.exit(1)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands in the order of the work."""
+        return ["demo", "init", "check", "fit", "compare", "predict"]
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="czsl")
+def main() -> None:
+    """Learn from experts, volunteers and unlabelled images at once.
+
+    Start with 'czsl demo', or with 'czsl init TABLE IMAGES' for your own data.
+    """
+
+
+@main.command()
+@click.argument("folder", default="demo", type=click.Path(path_type=Path))
+@seed_option
+@device_option
+@threads_option
+def demo(folder: Path, seed: int, device: str, threads: int | None) -> None:
+    """Simulate a small survey in FOLDER and run everything on it."""
+    keep_freed_memory()
+    from czsl.demo import run_demo
+    from czsl.terminal import FitDisplay, console, show_arms
+
+    with FitDisplay() as display:
+        result = run_demo(
+            folder,
+            seed=seed,
+            make_model=model_maker(seed, device, threads, display),
+            simulated=display.simulated,
+            started=display.started,
+        )
+    show_arms(result.arms, title="Test objects that no arm was trained on, against the truth")
+    console.print(
+        f"czsl2023 was shortened for the demo. The survey and its czsl.toml: {result.folder}"
+    )
+
+
+@main.command()
+@click.argument("table", type=click.Path(path_type=Path))
+@click.argument("images", required=False, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Default: czsl.toml beside the table.")
+def init(table: Path, images: Path | None, out: Path | None) -> None:
+    """Look at TABLE (and a folder of IMAGES) and write a commented czsl.toml."""
+    from czsl.catalogue.guess import guess_config
+    from czsl.files import write_text
+    from czsl.terminal import show_guess
+
+    out = out or table.parent / "czsl.toml"
+    if out.exists():
+        raise click.UsageError(f"{out} exists; delete it, or choose another name by --out")
+    guess = guess_config(table, images)
+    write_text(out, guess.text)
+    show_guess(guess, out)
+
+
+@main.command()
+@config_argument
+@threads_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def check(config: Path, threads: int | None, as_json: bool) -> None:
+    """Read everything and train nothing: tiers, classes, images, every problem."""
+    from czsl.check import check as run_check
+    from czsl.terminal import FitDisplay, show_checked
+
+    if as_json:
+        found = run_check(config, processes=threads)
+        click.echo(json.dumps(found.as_dict(), indent=2))
+    else:
+        with FitDisplay() as display:
+            found = run_check(config, processes=threads, progress=display.decoded)
+        show_checked(found)
+    sys.exit(1 if found.problems else 0)
+
+
+@main.command()
+@config_argument
+@click.option("--recipe", help="A recipe that ships, as it is; default: the configuration's.")
+@click.option("--out", default="runs/fit", show_default=True, type=click.Path(path_type=Path))
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option("--limit", type=click.IntRange(10), help="Use so many objects only: a quick try.")
+@seed_option
+@device_option
+@threads_option
+def fit(
+    config: Path,
+    recipe: str | None,
+    out: Path,
+    resume: bool,
+    limit: int | None,
+    seed: int,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Fit a model and keep everything about it in a run folder."""
+    keep_freed_memory()
+    from czsl import Catalogue
+    from czsl.recipes import recipe_settings
+    from czsl.run import fit_run
+    from czsl.terminal import FitDisplay, show_fit, show_warnings
+
+    catalogue = Catalogue.read(config)
+    show_warnings([str(warning) for warning in catalogue.warnings])
+    chosen = recipe_settings({"name": recipe}) if recipe else catalogue.config.recipe
+    try:
+        with FitDisplay() as display:
+            model = model_maker(seed, device, threads, display)(chosen)
+            run = fit_run(model, catalogue, out, limit=limit, resume=resume)
+    except KeyboardInterrupt:
+        click.echo(f"\nstopped; go on with: czsl fit {config} --out {out} --resume", err=True)
+        sys.exit(130)
+    show_fit(model, run)
+
+
+@main.command()
+@config_argument
+@click.option("--out", default="runs/compare", show_default=True, type=click.Path(path_type=Path))
+@click.option("--resume", is_flag=True, help="Go on with the comparison in --out.")
+@seed_option
+@device_option
+@threads_option
+def compare(
+    config: Path, out: Path, resume: bool, seed: int, device: str, threads: int | None
+) -> None:
+    """Fit what each tier gives alone and both recipes; score them on the same objects."""
+    keep_freed_memory()
+    from czsl import Catalogue
+    from czsl.compare.arms import compare as run_compare
+    from czsl.compare.arms import standard_arms
+    from czsl.terminal import FitDisplay, console, show_arms, show_warnings
+
+    catalogue = Catalogue.read(config)
+    show_warnings([str(warning) for warning in catalogue.warnings])
+    try:
+        with FitDisplay() as display:
+            arms = run_compare(
+                catalogue,
+                out,
+                standard_arms(),
+                make_model=model_maker(seed, device, threads, display),
+                resume=resume,
+                started=display.started,
+            )
+    except KeyboardInterrupt:
+        click.echo(f"\nstopped; go on with: czsl compare {config} --out {out} --resume", err=True)
+        sys.exit(130)
+    show_arms(arms, title="Experts' objects, each scored by a network that never saw it")
+    console.print(f"scores: {out / 'metrics.json'}")
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    default="predictions.parquet",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Parquet, CSV, FITS or VOTable by the ending.",
+)
+@click.option("--images", help="Image pattern; default: the one of the training.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="Where relative images start from; default: the table's folder.",
+)
+@click.option("--limit", type=click.IntRange(1), help="Stop after so many rows.")
+@device_option
+@threads_option
+def predict(
+    model: Path,
+    table: Path,
+    out: Path,
+    images: str | None,
+    folder: Path | None,
+    limit: int | None,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Predict every object of TABLE with a MODEL folder, in constant memory."""
+    keep_freed_memory()
+    from czsl import CzSL
+    from czsl.survey.predict import predict_table
+    from czsl.terminal import FitDisplay, show_predicted
+
+    loaded = CzSL.load(model, device=device, threads=threads)
+    with FitDisplay() as display:
+        done = predict_table(
+            loaded,
+            table,
+            out,
+            images=images,
+            folder=folder,
+            processes=threads,
+            limit=limit,
+            progress=display.predicted,
+        )
+    show_predicted(done)
+
+
+def model_maker(seed: int, device: str, threads: int | None, display: FitDisplay) -> Any:
+    """Give what makes a model for a recipe, shown on the terminal."""
+    from czsl.model import CzSL
+
+    def make(recipe: Recipe) -> CzSL:
+        return CzSL(
+            recipe,
+            seed=seed,
+            device=device,
+            threads=threads,
+            report=display.trained,
+            decoded=display.decoded,
+        )
+
+    return make
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep freed blocks: giving them back costs small networks half their time.
+
+    Only where glibc is, and only before torch allocates anything.
+    """
+    import ctypes
+
+    if sys.platform != "linux" or "MALLOC_TRIM_THRESHOLD_" in os.environ:
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    trim_threshold, mmap_threshold = -1, -3
+    mallopt(trim_threshold, 1 << 30)
+    mallopt(mmap_threshold, 1 << 30)

@@ -1,0 +1,132 @@
+"""The demo: simulate a small survey, run everything on it, compare with the known truth."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from czsl.catalogue import Catalogue, majority_class, scan_catalogue
+from czsl.compare.arms import Arm, compare, standard_arms
+from czsl.config import Config, read_config
+from czsl.model import CzSL
+from czsl.recipes import Recipe
+from czsl.scores import accuracy, balanced_accuracy, scores
+from czsl.simulate import simulate_survey
+from czsl.survey.predict import predict_table
+
+SHORTENED: dict[str, dict[str, Any]] = {
+    "czsl2023": {
+        "reconstruct": {"epochs": 10},
+        "pretrain": {"epochs": 20, "experts": False},
+        "finetune": {"epochs": 10},
+    }
+}
+"""The published recipe, shortened so that the demo ends soon; said so in its table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """What the demo leaves.
+
+    Attributes
+    ----------
+    folder
+        The survey's files; ``czsl.toml`` among them.
+    arms
+        Scores of each arm against the known truth of the test objects.
+    """
+
+    folder: Path
+    arms: list[Arm]
+
+
+def run_demo(
+    folder: str | Path,
+    *,
+    seed: int = 0,
+    make_model: Callable[[Recipe], CzSL],
+    simulated: Callable[[int, int], None] | None = None,
+    started: Callable[[str], None] | None = None,
+) -> Demo:
+    """Simulate a survey, fit every arm, score them on objects that no arm has seen.
+
+    Parameters
+    ----------
+    folder
+        Where the survey goes; its runs go into ``runs`` in it.
+    seed
+        Seed of the simulation.
+    make_model
+        Makes a model for a recipe, with its seed and device.
+    simulated
+        Called with the objects drawn and all.
+    started
+        Called with an arm's name before it is fitted.
+
+    Raises
+    ------
+    MissingExtraError
+        Where GalSim or matplotlib is not installed.
+    """
+    folder = Path(folder)
+    if not (folder / "czsl.toml").exists():
+        simulate_survey(folder, seed=seed, progress=simulated)
+    config = read_config(folder)
+    truth = read_truth(folder / "truth.csv", config)
+    arms = compare(
+        Catalogue.read(config),
+        folder / "runs",
+        standard_arms(SHORTENED),
+        score=lambda model: score_survey(model, folder, truth),
+        majority=score_majority(config, folder / "test_votes.csv", truth),
+        make_model=make_model,
+        resume=True,
+        started=started,
+    )
+    return Demo(folder=folder, arms=arms)
+
+
+def read_truth(path: Path, config: Config) -> dict[str, int]:
+    """Read the true class of every simulated object, by its id."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return {
+            row["object_id"]: config.classes.names.index(row["truth"])
+            for row in csv.DictReader(file)
+        }
+
+
+def score_survey(model: CzSL, folder: Path, truth: dict[str, int]) -> dict[str, Any]:
+    """Predict the test objects from their images and score them against the truth."""
+    out = folder / "predictions.parquet"
+    predict_table(model, folder / "test.csv", out)
+    from czsl.catalogue import read_table
+
+    table = read_table(out, text=("object_id",))
+    posterior = np.stack([table[f"p_{name}"].to_numpy() for name in model.classes_], axis=1)
+    labels = _labels(table["object_id"].to_pylist(), truth)
+    return scores(posterior.astype(np.float64), labels)
+
+
+def score_majority(config: Config, path: Path, truth: dict[str, int]) -> dict[str, Any]:
+    """Score the volunteers' majority on the test objects, whose votes were kept aside."""
+    parts = [
+        (majority_class(part), _labels(part.ids.tolist(), truth))
+        for part in scan_catalogue(config, path, rows=65_536)
+    ]
+    predicted = np.concatenate([part for part, _ in parts])
+    labels = np.concatenate([part for _, part in parts])
+    return {
+        **accuracy(predicted, labels),
+        "balanced_accuracy": balanced_accuracy(predicted, labels),
+    }
+
+
+def _labels(ids: list[str], truth: dict[str, int]) -> NDArray[np.int64]:
+    """Give the true classes of objects."""
+    return np.array([truth[name] for name in ids], dtype=np.int64)

@@ -1,0 +1,269 @@
+"""What the command line shows: tables, bars and lines; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as Bars,
+)
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from czsl.catalogue.guess import Guess
+    from czsl.check import Checked
+    from czsl.compare.arms import Arm
+    from czsl.model import CzSL
+    from czsl.run import Run
+    from czsl.survey.predict import Predicted
+    from czsl.train.progress import Progress
+
+ARM_NAMES = {
+    "experts": "experts only",
+    "majority": "volunteers' majority",
+    "volunteers": "volunteers only (network)",
+}
+
+SOURCES = {"image": "image", "votes": "votes (transfer)", "majority": "volunteers' majority"}
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+class FitDisplay:
+    """Shows decoding and training: bars on a terminal, lines elsewhere.
+
+    Use it in a ``with`` statement.
+    """
+
+    def __init__(self) -> None:
+        self.bars = Bars(
+            TextColumn("{task.description:<22}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[text]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self.tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> FitDisplay:
+        self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def decoded(self, done: int, total: int) -> None:
+        """Show how many images are decoded."""
+        task = self._task("decode images", total)
+        self.bars.update(task, completed=done, total=total)
+        if not console.is_terminal and done == total:
+            console.print(f"decoded {total:,} images")
+
+    def trained(self, progress: Progress) -> None:
+        """Show how far a stage is."""
+        text = describe_progress(progress)
+        task = self._task(progress.stage, progress.epochs)
+        self.bars.update(
+            task, completed=progress.epoch - 1 + progress.share, total=progress.epochs, text=text
+        )
+        tenth = max(1, progress.epochs // 5)
+        if not console.is_terminal and progress.share == 1 and progress.epoch % tenth == 0:
+            console.print(f"{progress.stage}: epoch {progress.epoch}/{progress.epochs}  {text}")
+
+    def simulated(self, done: int, total: int) -> None:
+        """Show how many objects are simulated."""
+        self.bars.update(self._task("simulate", total), completed=done, total=total)
+        if not console.is_terminal and done == total:
+            console.print(f"simulated {total:,} objects")
+
+    def started(self, arm: str) -> None:
+        """Show that an arm is fitted from now on."""
+        self.bars.console.print(f"[bold]{escape(arm)}[/bold]")
+        for task in self.tasks.values():
+            self.bars.remove_task(task)
+        self.tasks.clear()
+
+    def predicted(self, rows: int) -> None:
+        """Show how many rows are predicted."""
+        self.bars.update(self._task("predict", None), completed=rows)
+
+    def _task(self, name: str, total: int | None) -> TaskID:
+        if name not in self.tasks:
+            self.tasks[name] = self.bars.add_task(name, total=total, text="")
+        return self.tasks[name]
+
+
+def describe_progress(progress: Progress) -> str:
+    """Say loss, held-out score, speed and time left in a line."""
+    held_out = "" if progress.held_out is None else f"  held out {progress.held_out:.4f}"
+    return (
+        f"loss {progress.loss:.4f}{held_out}  {progress.images_per_second:,.0f} images/s  "
+        f"{duration(progress.seconds_left)} left"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people do.
+
+    Examples
+    --------
+    >>> duration(42), duration(125), duration(7300)
+    ('42 s', '2 min 5 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def percent_interval(score: Mapping[str, Any]) -> str:
+    """Write the interval of a score."""
+    return f"{score['low']:.3f} to {score['high']:.3f}"
+
+
+def scores_table(scores: Mapping[str, Mapping[str, Any]], *, first: str, title: str) -> Table:
+    """Lay out scores, a row for each name."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column(first)
+    for heading in ("accuracy", "95% interval", "balanced", "AUC", "log loss", "objects"):
+        table.add_column(heading, justify="right")
+    for name, score in scores.items():
+        if score.get("accuracy") is None:
+            table.add_row(name, "-", "-", "-", "-", "-", "0")
+            continue
+        rest = [score.get(key) for key in ("balanced_accuracy", "auc", "log_loss")]
+        numbers = ["" if value is None else f"{value:.3f}" for value in rest]
+        table.add_row(
+            name, f"{score['accuracy']:.3f}", percent_interval(score), *numbers, f"{score['n']:,}"
+        )
+    return table
+
+
+def show_arms(arms: Sequence[Arm], *, title: str) -> None:
+    """Print a comparison, a row for each arm."""
+    rows = {ARM_NAMES.get(arm.name, arm.name): arm.scores for arm in arms}
+    console.print()
+    console.print(scores_table(rows, first="arm", title=title))
+
+
+def show_warnings(warnings: Sequence[str]) -> None:
+    """Print what the user should know, on the error stream."""
+    for warning in warnings:
+        errors.print(f"[yellow]note:[/yellow] {escape(warning)}")
+
+
+def show_fit(model: CzSL, run: Run) -> None:
+    """Print what a fit reached and where it is."""
+    show_warnings(model.notes_)
+    rows = {SOURCES[name]: score for name, score in model.scores_.items()}
+    console.print()
+    console.print(
+        scores_table(
+            rows, first="posterior from", title="Experts' objects not trained on (out of fold)"
+        )
+    )
+    console.print(f"model: {run.model}    scores, history, predictions: {run.folder}")
+
+
+def show_predicted(done: Predicted) -> None:
+    """Print what became of a table."""
+    flags = ", ".join(f"{count:,} {name}" for name, count in sorted(done.flags.items()))
+    console.print(
+        f"{done.rows:,} objects predicted: {done.path}" + (f"  ({flags})" if flags else "")
+    )
+
+
+def show_guess(guess: Guess, out: Path) -> None:
+    """Print what was guessed, and why."""
+    table = Table("setting", "guess", "because", title=f"{out}", title_justify="left")
+    for setting, value, reason in guess.reasons:
+        table.add_row(escape(setting), escape(value), escape(reason))
+    console.print(table)
+    console.print("Look it over, then: czsl check " + str(out))
+
+
+def show_checked(found: Checked) -> None:
+    """Print what a check found."""
+    if found.catalogue:
+        _show_catalogue(found.catalogue)
+    if found.images:
+        _show_images(found.images)
+    for warning in found.warnings:
+        console.print(f"[yellow]note:[/yellow] {escape(warning)}")
+    for problem in found.problems:
+        console.print(f"[red]to mend:[/red] {escape(problem)}")
+    if not found.problems:
+        console.print("[green]Nothing must be mended; next: czsl fit[/green]")
+
+
+def _show_catalogue(catalogue: Mapping[str, Any]) -> None:
+    """Print tiers, classes, answers, and volunteers against experts."""
+    tiers = ", ".join(f"{count:,} {name}" for name, count in catalogue["tiers"].items())
+    console.print(
+        f"[bold]{escape(catalogue['table'])}[/bold]: {catalogue['objects']:,} objects: {tiers}"
+    )
+    console.print(
+        f"{catalogue['experts_with_votes']:,} experts' objects have votes, and teach the transfer"
+    )
+    classes = Table("class", "experts' objects", title="Classes", title_justify="left")
+    for name, count in catalogue["classes"].items():
+        classes.add_row(escape(name), f"{count:,}")
+    console.print(classes)
+    for question in catalogue["questions"]:
+        given = ", ".join(f"{count:,} {kind}" for kind, count in question["given"].items())
+        title = f"Votes: {question['question']} ({given})"
+        answers = Table(
+            "answer",
+            "votes",
+            "mean share",
+            "objects where first",
+            title=title,
+            title_justify="left",
+        )
+        for row in question["answers"]:
+            share = "" if row["share"] is None else f"{row['share']:.3f}"
+            answers.add_row(
+                escape(row["answer"]), f"{row['votes']:,.0f}", share, f"{row['first']:,}"
+            )
+        console.print(answers)
+    if catalogue["confusion"]:
+        _show_confusion(catalogue["confusion"])
+
+
+def _show_confusion(confusion: Mapping[str, Any]) -> None:
+    """Print volunteers' majority against experts."""
+    title = f"Volunteers' majority against experts: {confusion['agreement']:.1%} agree"
+    table = Table("experts say", *confusion["columns"], title=title, title_justify="left")
+    for name, counts in zip(confusion["classes"], confusion["objects"], strict=True):
+        table.add_row(escape(name), *(f"{count:,}" for count in counts))
+    console.print(table)
+
+
+def _show_images(images: Mapping[str, Any]) -> None:
+    """Print how many images can be used, and what is wrong with the others."""
+    console.print(f"[bold]images[/bold]: {images['usable']:,} of {images['images']:,} can be used")
+    for kind in ("sizes", "modes"):
+        counts = list(images[kind].items())
+        shown = ", ".join(f"{count:,} {name}" for name, count in counts[:4])
+        console.print(
+            f"  {kind}: {shown}" + (f" and {len(counts) - 4} more" if len(counts) > 4 else "")
+        )
+    for flag, found in images["flags"].items():
+        first = "; ".join(f"{one['id']}: {one['reason']}" for one in found["first"])
+        console.print(f"  [yellow]{flag}[/yellow]: {found['count']:,}, first {escape(first)}")
