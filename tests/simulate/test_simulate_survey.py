@@ -140,16 +140,19 @@ def test_progress_counts_every_object(survey, calls):
 
 @pytest.mark.parametrize("wrong", [{"experts": 41}, {"test": -1}])
 def test_impossible_numbers_are_refused(tmp_path, wrong):
-    with pytest.raises(ArgumentError, match="a survey cannot have .* experts are among the voted"):
+    with pytest.raises(ArgumentError, match=r"cannot have .* experts are among the voted"):
         simulate_survey(tmp_path, **(SIZES | wrong))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(WriteError, match="file: cannot be written"):
+    with pytest.raises(WriteError, match=r"file.images: cannot be written"):
         simulate_survey(tmp_path / "file", **SIZES, processes=1)
     assert (tmp_path / "file").read_text() == "in the way"
+    (tmp_path / "survey" / "test.csv").mkdir(parents=True)
+    with pytest.raises(WriteError, match=r"test\.csv: cannot be written"):
+        simulate_survey(tmp_path / "survey", experts=1, voted=1, unlabelled=0, test=0, processes=1)
 
 
 def test_without_galsim_nothing_is_written(tmp_path, monkeypatch):

@@ -18,6 +18,8 @@ OLD = np.array([0.52, 1.0, 1.42])
 YOUNG = np.array([0.86, 1.0, 1.08])
 NEWBORN = np.array([1.25, 1.0, 0.85])
 
+DISC_SIZE = 1.2  # half-light radius of a disc over that of its galaxy
+
 
 @dataclass(frozen=True, kw_only=True)
 class Galaxy:
@@ -44,13 +46,17 @@ class Galaxy:
     axis_ratio: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Scene:
-    """A galaxy before the blur: its bands (band, y, x), and in r what shows its class (y, x)."""
+@dataclass(frozen=True)
+class _Layer:
+    """Light (y, x) as if in r before the blur, its colour (band,), whether it shows the class."""
 
-    bands: Array
-    shows: Array
-    axis_ratio: float
+    light: Array
+    colour: Array
+    shows: bool = False
+
+
+# The layers of a galaxy, and its axis ratio before the blur.
+_Scene = tuple[list[_Layer], float]
 
 
 def draw_galaxies(
@@ -125,10 +131,13 @@ def draw_galaxy(kind: str, rng: np.random.Generator, universe: Universe) -> Gala
         angle=rng.uniform(0, np.pi),
         rng=rng,
     )
-    scene = _DRAW[kind](canvas, universe)
-    bands = scene.bands + _neighbours(canvas, universe)
-    blurred = blur(np.concatenate([bands, scene.shows[None]]), seeing, galsim)
-    light, shows = blurred[:3], blurred[3]
+    layers, axis_ratio = _DRAW[kind](canvas, universe)
+    layers.append(_neighbours(canvas, universe))
+    blurred = blur(np.stack([layer.light for layer in layers]), seeing, galsim)
+    colours = np.stack([layer.colour for layer in layers])
+    light = np.einsum("lb,lyx->byx", colours, blurred)
+    shown = np.array([layer.shows for layer in layers])
+    shows = np.einsum("l,lyx->yx", colours[:, 1] * shown, blurred)
     if kind == "edge":
         shows = (shows - np.rot90(shows)) / 2
     squares = radius**2, (seeing / 2.355) ** 2
@@ -136,7 +145,7 @@ def draw_galaxy(kind: str, rng: np.random.Generator, universe: Universe) -> Gala
         kind=kind,
         light=light[:, :, ::-1] if kind == "clockwise" else light,
         detail=float(np.linalg.norm(shows)),
-        axis_ratio=float(np.sqrt((scene.axis_ratio**2 * squares[0] + squares[1]) / sum(squares))),
+        axis_ratio=float(np.sqrt((axis_ratio**2 * squares[0] + squares[1]) / sum(squares))),
     )
 
 
@@ -147,48 +156,51 @@ def _draw(
     return float(np.clip(rng.lognormal(np.log(median), scatter), *limits))
 
 
-def _tint(colour: Array, light: Array) -> Array:
-    """Give light (y, x) a colour (band,): shape (band, y, x)."""
-    return colour[:, None, None] * light
-
-
 def _mixed(first: Array, second: Array, share: float) -> Array:
     return first + share * (second - first)
 
 
 def _elliptical(canvas: Canvas, universe: Universe) -> _Scene:
-    """Draw a smooth, red galaxy."""
+    """Draw a smooth galaxy: an elliptical, or a disc with a bulge and no arms."""
     rng = canvas.rng
     axis_ratio = rng.uniform(universe.flattest_elliptical, 1.0)
-    n = rng.choice([1.5, 2.0, 3.0, 4.0, 5.0])
-    light = canvas.flux * canvas.sersic(n, canvas.radius, axis_ratio, canvas.angle)
     colour = _mixed(OLD, YOUNG, rng.uniform(0.0, universe.blue_elliptical))
-    return _Scene(bands=_tint(colour, light), shows=light, axis_ratio=axis_ratio)
+    if rng.random() < universe.lenticulars:
+        disc, bulge = _disc_and_bulge(canvas, universe, axis_ratio)
+        return [_Layer(disc, colour, True), _Layer(bulge, OLD, True)], axis_ratio
+    n = rng.choice([2.0, 3.0, 4.0, 5.0])
+    light = canvas.flux * canvas.sersic(n, canvas.radius, axis_ratio, canvas.angle)
+    return [_Layer(light, colour, True)], axis_ratio
+
+
+def _disc_and_bulge(canvas: Canvas, universe: Universe, axis_ratio: float) -> tuple[Array, Array]:
+    """Draw an exponential disc and its bulge, each (y, x)."""
+    rng = canvas.rng
+    share = rng.uniform(0.05, universe.largest_bulge)
+    rounder = 0.5 + 0.5 * axis_ratio
+    disc = canvas.sersic(1.0, DISC_SIZE * canvas.radius, axis_ratio, canvas.angle)
+    bulge = canvas.sersic(rng.choice([2.0, 3.0]), 0.3 * canvas.radius, rounder, canvas.angle)
+    return (1 - share) * canvas.flux * disc, share * canvas.flux * bulge
 
 
 def _spiral(canvas: Canvas, universe: Universe) -> _Scene:
     """Draw a disc whose arms trail an anticlockwise rotation, with a bulge and knots."""
     rng = canvas.rng
     axis_ratio = rng.uniform(universe.flattest_spiral, 1.0)
-    size = 1.2 * canvas.radius
-    bulge_share = rng.uniform(0.05, universe.largest_bulge)
-    disc = (1 - bulge_share) * canvas.sersic(1.0, size, axis_ratio, canvas.angle)
-    bulge = bulge_share * canvas.sersic(
-        rng.choice([2.0, 3.0]), 0.3 * canvas.radius, 0.5 + 0.5 * axis_ratio, canvas.angle
-    )
+    disc, bulge = _disc_and_bulge(canvas, universe, axis_ratio)
     count = int(rng.choice([2, 2, 2, 3, 4]))
     wind = 1 / np.tan(np.radians(rng.uniform(13, 36)))
     contrast = _draw(rng, universe.arm_contrast, (0.0, 3.0))
-    scale = size / 1.68  # of the exponential disc
-    arms = contrast * disc * _crests(canvas, count, wind, axis_ratio, scale)
-    arms = canvas.flux * np.maximum(arms, -0.85 * disc)
+    scale = DISC_SIZE * canvas.radius / 1.68  # of the exponential disc
+    crests = contrast * _crests(canvas, count, wind, axis_ratio, scale)
+    arms = disc * np.maximum(crests, -0.85)
     knots = 0.009 * contrast * canvas.flux * _knots(canvas, count, wind, axis_ratio, scale)
     red = rng.uniform(0.0, universe.red_spiral)
     colour = _mixed(YOUNG, OLD, red)
     blue = _mixed(NEWBORN, colour, 0.3 + 0.7 * red)
-    bands = canvas.flux * (_tint(OLD, bulge) + _tint(colour, disc))
-    bands += _tint(blue, arms) + _tint(NEWBORN, knots)
-    return _Scene(bands=bands, shows=arms + knots, axis_ratio=axis_ratio)
+    layers = [_Layer(disc, colour), _Layer(bulge, OLD)]
+    layers += [_Layer(arms, blue, True), _Layer(knots, NEWBORN, True)]
+    return layers, axis_ratio
 
 
 def _crests(canvas: Canvas, count: int, wind: float, axis_ratio: float, scale: float) -> Array:
@@ -239,11 +251,13 @@ def _edge(canvas: Canvas, universe: Universe) -> _Scene:
     major, minor = canvas.along()
     off_middle = (minor - rng.normal(0, 0.3)) / 0.7
     lane = np.exp(-0.5 * (off_middle**2 + (major / (1.5 * radius)) ** 2))
-    opacity = rng.choice([0.0, 1.0]) * rng.uniform(0.3, 0.8) * np.array([1.3, 1.0, 0.75])
+    absorbed = 1 - np.exp(-rng.choice([0.0, 1.0]) * rng.uniform(0.3, 0.8) * lane)
     colour = _mixed(YOUNG, OLD, rng.uniform(0.2, 1.0))
-    bands = _tint(colour, (1 - bulge_share) * disc) + _tint(OLD, bulge_share * bulge)
-    bands *= canvas.flux * np.exp(-_tint(opacity, lane))
-    return _Scene(bands=bands, shows=bands[1], axis_ratio=0.22 + 0.4 * bulge_share)
+    disc, bulge = (1 - bulge_share) * canvas.flux * disc, bulge_share * canvas.flux * bulge
+    layers = [_Layer(disc, colour, True), _Layer(bulge, OLD, True)]
+    # Dust takes more blue light than red.
+    layers.append(_Layer(-absorbed * (disc + bulge), colour * np.array([1.2, 1.0, 0.8]), True))
+    return layers, 0.22 + 0.4 * bulge_share
 
 
 def _merger(canvas: Canvas, universe: Universe) -> _Scene:
@@ -252,22 +266,21 @@ def _merger(canvas: Canvas, universe: Universe) -> _Scene:
     ratio = _draw(rng, universe.merger_ratio, (0.0, 1.0))
     axis_ratio = rng.uniform(0.45, 0.9)
     n = rng.choice([1.0, 2.0, 3.0], 2)
-    first = canvas.sersic(n[0], 0.8 * radius, axis_ratio, canvas.angle) / (1 + ratio)
+    main = canvas.flux / (1 + ratio)
+    first = main * canvas.sersic(n[0], 0.8 * radius, axis_ratio, canvas.angle)
     bearing = rng.uniform(0, 2 * np.pi)
     apart = radius * rng.uniform(*universe.merger_distance)
     place = apart * np.cos(bearing), apart * np.sin(bearing)
     shape = radius * rng.uniform(0.4, 0.7), rng.uniform(0.4, 0.9), rng.uniform(0, np.pi)
-    second = ratio / (1 + ratio) * canvas.sersic(n[1], *shape, place)
+    second = ratio * main * canvas.sersic(n[1], *shape, place)
     tails = np.zeros_like(first)
     for side in range(rng.integers(1, 3)):
         heading = bearing + np.pi * (1 + side) + rng.normal(0, 0.4)
         tails += _tail(canvas, heading, (side * place[0], side * place[1]))
     colour = _mixed(YOUNG, OLD, rng.uniform(0.0, 0.8))
     other = _mixed(YOUNG, OLD, rng.uniform(0.0, 0.9))
-    bands = _tint(colour, first) + _tint(other, second)
-    bands += _tint(_mixed(colour, YOUNG, 0.5), tails)
-    shows = canvas.flux * (second + tails)
-    return _Scene(bands=canvas.flux * bands, shows=shows, axis_ratio=axis_ratio)
+    layers = [_Layer(first, colour), _Layer(second, other, True)]
+    return [*layers, _Layer(tails, _mixed(colour, YOUNG, 0.5), True)], axis_ratio
 
 
 def _tail(canvas: Canvas, bearing: float, origin: tuple[float, float]) -> Array:
@@ -277,12 +290,12 @@ def _tail(canvas: Canvas, bearing: float, origin: tuple[float, float]) -> Array:
     heading = bearing + rng.choice([-1.0, 1.0]) * rng.uniform(0.6, 2.2) * way
     distance = radius * (0.5 + rng.uniform(1.8, 3.4) * way)
     x, y = origin[0] + distance * np.cos(heading), origin[1] + distance * np.sin(heading)
-    flux = rng.uniform(0.08, 0.25) * (1.15 - way) / way.size
+    flux = canvas.flux * rng.uniform(0.08, 0.25) * (1.15 - way) / way.size
     return canvas.blobs(x, y, radius * (0.14 + 0.2 * way), flux)
 
 
-def _neighbours(canvas: Canvas, universe: Universe) -> Array:
-    """Draw unrelated stars and small galaxies off the centre, shape (band, y, x)."""
+def _neighbours(canvas: Canvas, universe: Universe) -> _Layer:
+    """Draw unrelated stars and small galaxies off the centre."""
     rng = canvas.rng
     number = rng.poisson(universe.neighbours)
     bearing = rng.uniform(0, 2 * np.pi, number)
@@ -290,7 +303,7 @@ def _neighbours(canvas: Canvas, universe: Universe) -> Array:
     flux = 12 * rng.pareto(1.3, number).clip(0, 40) + 15
     width = np.where(rng.random(number) < 0.5, 0.3, rng.uniform(0.8, 1.8, number))
     light = canvas.blobs(distance * np.cos(bearing), distance * np.sin(bearing), width, flux)
-    return _tint(_mixed(YOUNG, OLD, rng.uniform(-0.3, 1.0)), light)
+    return _Layer(light, _mixed(YOUNG, OLD, rng.uniform(-0.3, 1.0)))
 
 
 _DRAW: dict[str, Callable[[Canvas, Universe], _Scene]] = dict(

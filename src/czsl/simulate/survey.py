@@ -100,7 +100,9 @@ def simulate_survey(
     seed
         Of all random numbers.
     processes
-        How many to use, by default one per core that this process may use.
+        How many to use, by default one per core that this process may use. With more than
+        one, a script must guard its own work by ``if __name__ == "__main__":``, since every
+        process imports it.
     progress
         Called with the number of objects done and of all.
     universe
@@ -124,16 +126,18 @@ def simulate_survey(
     universe = universe or Universe()
     directory = Path(directory)
     ids = _object_ids(voted + unlabelled + test, _stream(seed, 0))
-    with writing(directory):
-        (directory / "images").mkdir(parents=True, exist_ok=True)
-        observe = partial(_observe, images=directory / "images", seed=seed, universe=universe)
-        observed = _gather(observe, list(enumerate(ids)), processes, progress)
-        named = _expert_sample(
-            np.array([one.kind for one in observed[:voted]], dtype=int), experts, _stream(seed, 1)
-        )
-        _write_tables(directory, ids, observed, named, voted, len(ids) - test)
-        (directory / "czsl.toml").write_text(CONFIG, encoding="utf-8")
-    return directory / "czsl.toml"
+    images = directory / "images"
+    with writing(images):
+        images.mkdir(parents=True, exist_ok=True)
+    observe = partial(_observe, images=images, seed=seed, universe=universe)
+    observed = _gather(observe, list(enumerate(ids)), processes, progress)
+    kinds = np.array([one.kind for one in observed[:voted]], dtype=int)
+    named = _expert_sample(kinds, experts, _stream(seed, 1))
+    _write_tables(directory, ids, observed, named, voted, len(ids) - test)
+    config = directory / "czsl.toml"
+    with writing(config):
+        config.write_text(CONFIG, encoding="utf-8")
+    return config
 
 
 def _stream(seed: int, purpose: int) -> np.random.Generator:
@@ -162,7 +166,9 @@ def _observe(
         kind = int(rng.choice(len(CLASSES), p=universe.shares))
         galaxy = draw_galaxy(CLASSES[kind], rng, universe)
         picture = Image.fromarray(photograph(galaxy.light, rng))
-        picture.save(images / f"{object_id}.jpg", quality=95, subsampling=0)
+        path = images / f"{object_id}.jpg"
+        with writing(path):
+            picture.save(path, quality=95, subsampling=0)
         seen = perceived(
             np.array([kind]), np.array([galaxy.detail]), np.array([galaxy.axis_ratio]), universe
         )
@@ -253,7 +259,7 @@ def _write_tables(
 
 
 def _write_csv(path: Path, header: tuple[str, ...], rows: list[_Row]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with writing(path), path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)

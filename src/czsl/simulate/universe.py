@@ -32,9 +32,10 @@ class Universe:
     shares: tuple[float, ...] = (0.40, 0.21, 0.21, 0.12, 0.06)  # in the order of CLASSES
     radius: tuple[float, float] = (7.0, 0.30)  # of half the light
     radius_range: tuple[float, float] = (3.5, 11.0)
-    brightness: tuple[float, float] = (8.0, 0.60)  # mean inside the half-light radius
+    brightness: tuple[float, float] = (5.5, 0.65)  # mean inside the half-light radius
     arm_contrast: tuple[float, float] = (0.75, 0.45)  # of spiral arms over their disc
     flattest_elliptical: float = 0.42  # axis ratio; the roundest are round
+    lenticulars: float = 0.4  # share of "ellipticals" that are discs without arms
     flattest_spiral: float = 0.38
     thickest_disc: float = 0.24  # of edge-on discs: scale height over scale length
     largest_bulge: float = 0.60  # share of a spiral's light
@@ -46,7 +47,7 @@ class Universe:
 
     # What people see: the clarity of a galaxy is a logistic function of the logarithm of
     # its detail, the signal-to-noise ratio of that which shows its class.
-    detail_half: float = 30.0  # the detail at which the clarity is one half
+    detail_half: float = 13.5  # the detail at which the clarity is one half
     detail_slope: float = 1.6
 
     # Volunteers
@@ -60,7 +61,7 @@ class Universe:
     edge_bias: float = 2.2  # log-odds for "edge" of anything that looks thin
     merger_bias: float = -1.2  # log-odds for "merger": volunteers overlook them
     other_bias: float = -0.8  # log-odds for "other"
-    shared_perturbation: float = 0.9  # scatter of log-odds that all volunteers of an object share
+    shared_perturbation: float = 1.0  # scatter of log-odds that all volunteers of an object share
 
     # Experts
-    expert_error: float = 0.12  # chance of an expert's error where nothing is clear
+    expert_error: float = 0.14  # chance of an expert's error where nothing is clear
