@@ -50,9 +50,9 @@ def blur(fine: Array, seeing: float, galsim: ModuleType) -> Array:
     waves = fft.rfft2(fine.astype(np.float32)) * spread.astype(np.complex64)
     blurred = fft.irfft2(waves, s=fine.shape[-2:])
     inside = slice(FINE * MARGIN, cells - FINE * MARGIN)
-    blurred = blurred[:, inside, inside]
-    side = blurred.shape[-1] // FINE
-    pixels: Array = blurred.reshape(-1, side, FINE, side, FINE).sum(axis=(2, 4), dtype=float)
+    cut = blurred[:, inside, inside].astype(float)
+    corners = [cut[:, row::FINE, column::FINE] for row in range(FINE) for column in range(FINE)]
+    pixels: Array = np.sum(corners, axis=0)
     return pixels
 
 
