@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from czsl.catalogue.catalogue import TIERS, Catalogue, scan_catalogue
     from czsl.catalogue.folds import make_folds
+    from czsl.catalogue.guess import Guess, guess_config
     from czsl.catalogue.majority import class_shares, majority_class, majority_probability
+    from czsl.catalogue.summary import Summary, summarise
     from czsl.catalogue.table import (
         ENDINGS,
         column_names,
@@ -20,16 +22,22 @@ if TYPE_CHECKING:
         scan_table,
     )
     from czsl.catalogue.votes import Given, Votes, read_votes
+    from czsl.catalogue.write import WRITABLE, check_ending, write_table
 
 __all__ = [
     "ENDINGS",
     "TIERS",
+    "WRITABLE",
     "Catalogue",
     "Given",
+    "Guess",
+    "Summary",
     "Votes",
+    "check_ending",
     "class_shares",
     "column_names",
     "count_rows",
+    "guess_config",
     "majority_class",
     "majority_probability",
     "make_folds",
@@ -37,14 +45,19 @@ __all__ = [
     "read_votes",
     "scan_catalogue",
     "scan_table",
+    "summarise",
+    "write_table",
 ]
 
 _HOMES = {
     "catalogue": ("TIERS", "Catalogue", "scan_catalogue"),
     "folds": ("make_folds",),
+    "guess": ("Guess", "guess_config"),
     "majority": ("class_shares", "majority_class", "majority_probability"),
+    "summary": ("Summary", "summarise"),
     "table": ("ENDINGS", "column_names", "count_rows", "read_table", "scan_table"),
     "votes": ("Given", "Votes", "read_votes"),
+    "write": ("WRITABLE", "check_ending", "write_table"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

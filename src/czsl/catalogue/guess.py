@@ -1,0 +1,108 @@
+"""A first ``czsl.toml`` from a look at a table: for ``czsl init``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from czsl.catalogue.guess_columns import (
+    Column,
+    Finding,
+    describe_columns,
+    guess_class,
+    guess_fold,
+    guess_id,
+)
+from czsl.catalogue.guess_images import guess_images, relative_to
+from czsl.catalogue.guess_label import guess_label
+from czsl.catalogue.guess_text import Guesses, config_text
+from czsl.catalogue.guess_votes import guess_votes
+from czsl.catalogue.table import bytes_columns, column_names, scan_table
+
+ROWS = 100_000
+"""Rows of the table that are looked at, at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guess:
+    """A first configuration.
+
+    Parameters
+    ----------
+    text
+        The content of ``czsl.toml``; what could not be guessed is a comment to fill in.
+    findings
+        What was guessed, in the order of the file, and why.
+    """
+
+    text: str
+    findings: tuple[Finding, ...]
+
+
+def guess_config(
+    table: str | Path, images: str | Path | None = None, *, folder: str | Path | None = None
+) -> Guess:
+    r"""Look at a table, and at the names of images, and write a configuration.
+
+    Parameters
+    ----------
+    table
+        The table; its first rows are looked at.
+    images
+        A folder or an archive of images, or none.
+    folder
+        Where the configuration will lie; by default beside the table.
+
+    Raises
+    ------
+    CatalogueError
+        Where the table or the images cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "galaxies.csv"
+    >>> _ = path.write_text("id,n_smooth,n_disc,expert\n1,9,1,E\n2,2,8,S\n3,8,2,E\n4,1,9,S\n")
+    >>> for finding in guess_config(path).findings:
+    ...     print(finding.setting, "=", finding.value)
+    [catalogue] id = id
+    [catalogue] images = None
+    [catalogue] fold = None
+    [votes] answers = {'smooth': 'n_smooth', 'disc': 'n_disc'}
+    [votes] label = None
+    [classes] column = expert
+    """
+    table = Path(table)
+    folder = table.parent if folder is None else Path(folder)
+    columns = _columns(table)
+    found_id = guess_id(columns)
+    left = [column for column in columns if column.name != found_id.value]
+    found_class = guess_class(left)
+    found_fold = guess_fold(left)
+    spent = (found_fold.value, found_class.value)
+    questions = guess_votes([column for column in left if column.name not in spent])
+    guesses = Guesses(
+        table=relative_to(table, folder),
+        id=found_id,
+        images=guess_images(columns, None if images is None else Path(images), folder, found_id),
+        fold=found_fold,
+        questions=questions,
+        label=guess_label([c for c in left if c.name not in spent], questions),
+        classes=found_class,
+        values=next((list(c.often) for c in left if c.name == found_class.value), []),
+    )
+    return Guess(text=config_text(guesses), findings=guesses.findings)
+
+
+def _columns(table: Path) -> list[Column]:
+    """Look at the first rows of every column, those of bytes excepted."""
+    pixels = bytes_columns(table)
+    names = [name for name in column_names(table) if name not in pixels]
+    first = next(iter(islice(scan_table(table, columns=names, rows=ROWS), 1)))
+    nothing = np.zeros(0)
+    return describe_columns(first) + [
+        Column(name=name, kind="bytes", values=[], numbers=nothing, unique=False) for name in pixels
+    ]
