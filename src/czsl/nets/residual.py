@@ -27,8 +27,10 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.second_norm.weight)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or given != made:
+            # An odd side halves upwards, as the convolution beside it does.
+            pool = nn.AvgPool2d(stride, ceil_mode=True)
             self.shortcut = nn.Sequential(
-                nn.AvgPool2d(stride), nn.Conv2d(given, made, 1, bias=False), nn.BatchNorm2d(made)
+                pool, nn.Conv2d(given, made, 1, bias=False), nn.BatchNorm2d(made)
             )
 
     def forward(self, maps: Tensor) -> Tensor:

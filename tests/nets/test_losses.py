@@ -1,0 +1,133 @@
+"""Losses against independent computations."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import gammaln
+from scipy.stats import dirichlet_multinomial as scipy_dirichlet_multinomial
+from sklearn.metrics import log_loss
+
+from czsl.nets.losses import (
+    answer_probabilities,
+    cross_entropy,
+    dirichlet_multinomial,
+    squared_error,
+    votes_loss,
+)
+
+
+def draws(seed: int, objects: int = 6, answers: int = 4):
+    random = np.random.default_rng(seed)
+    logits = random.normal(0, 2, (objects, answers))
+    counts = random.integers(0, 30, (objects, answers)).astype(float)
+    return torch.from_numpy(logits), torch.from_numpy(counts)
+
+
+def reference(logits: torch.Tensor, counts: torch.Tensor) -> np.ndarray:
+    """Scipy's log-likelihood without the multinomial coefficient, shape (object,)."""
+    concentration = 1 + 100 / (1 + np.exp(-logits.numpy()))
+    k = counts.numpy()
+    n = k.sum(axis=1)
+    coefficient = gammaln(n + 1) - gammaln(k + 1).sum(axis=1)
+    whole = [
+        scipy_dirichlet_multinomial.logpmf(row.astype(int), a, int(row.sum()))
+        for row, a in zip(k, concentration, strict=True)
+    ]
+    return -(np.array(whole) - coefficient)
+
+
+@given(seed=st.integers(0, 10_000), answers=st.integers(2, 6))
+@settings(max_examples=25, deadline=None)
+def test_dirichlet_multinomial_is_scipys_up_to_the_coefficient(seed, answers):
+    logits, counts = draws(seed, answers=answers)
+    ours = dirichlet_multinomial(logits, counts).numpy()
+    np.testing.assert_allclose(ours, reference(logits, counts), rtol=1e-9, atol=1e-9)
+
+
+def test_single_precision_is_precise_enough():
+    logits, counts = draws(0, objects=200, answers=6)
+    ours = dirichlet_multinomial(logits.float(), counts.float()).numpy()
+    np.testing.assert_allclose(ours, reference(logits, counts), rtol=1e-3, atol=5e-3)
+
+
+def test_no_votes_no_loss_and_no_gradient():
+    logits = torch.randn(3, 4, requires_grad=True)
+    loss = dirichlet_multinomial(logits, torch.zeros(3, 4))
+    assert not loss.any()
+    loss.sum().backward()
+    assert not logits.grad.any()
+
+
+def test_votes_of_several_questions_add_up_and_objects_are_averaged():
+    first, second = draws(1, answers=3), draws(2, answers=2)
+    logits, counts = (torch.hstack(pair) for pair in zip(first, second, strict=True))
+    expected = reference(*first) + reference(*second)
+    assert votes_loss(logits, counts, [3, 2]).item() == pytest.approx(expected.mean(), rel=1e-9)
+
+
+def test_per_vote_divides_each_question_by_its_votes_up_to_twenty():
+    logits = torch.randn(3, 2, dtype=torch.float64)
+    counts = torch.tensor([[0.3, 0.2], [4.0, 6.0], [90.0, 10.0]], dtype=torch.float64)
+    each = dirichlet_multinomial(logits, counts) / torch.tensor([1.0, 10.0, 20.0])
+    found = votes_loss(logits, counts, [2], per_vote=True)
+    assert found.item() == pytest.approx(each.mean().item())
+
+
+def test_the_likeliest_shares_are_those_of_the_votes():
+    counts = torch.tensor([[30.0, 10.0]], dtype=torch.float64)
+    steps = torch.linspace(-6, 6, 241, dtype=torch.float64)
+    pairs = torch.cartesian_prod(steps, steps)
+    best = pairs[dirichlet_multinomial(pairs, counts.expand(len(pairs), 2)).argmin()]
+    shares = answer_probabilities(best[None], [2])[0]
+    assert shares[0].item() == pytest.approx(0.75, abs=0.02)
+
+
+def test_answer_probabilities_sum_to_one_in_each_question():
+    shares = answer_probabilities(torch.randn(5, 5), [3, 2])
+    torch.testing.assert_close(shares[:, :3].sum(dim=1), torch.ones(5))
+    torch.testing.assert_close(shares[:, 3:].sum(dim=1), torch.ones(5))
+
+
+def test_squared_error_is_numpys():
+    logits, _ = draws(3)
+    target = np.eye(4)[[0, 1, 2, 3, 0, 1]]
+    z = logits.numpy()
+    softmax = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    found = squared_error(logits, torch.from_numpy(target)).item()
+    assert found == pytest.approx(np.mean((softmax - target) ** 2), rel=1e-12)
+
+
+def test_weighted_cross_entropy_is_scikit_learns():
+    logits, _ = draws(4)
+    labels, weight = np.array([0, 1, 2, 3, 1, 2]), np.array([1.0, 0.2, 0.0, 3.0, 0.5, 1.0])
+    expected = log_loss(
+        labels, logits.softmax(dim=1).numpy(), labels=range(4), sample_weight=weight
+    )
+    target = torch.from_numpy(np.eye(4)[labels])
+    found = cross_entropy(logits, target, torch.from_numpy(weight)).item()
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_cross_entropy_without_any_weight_is_zero_and_teaches_nothing():
+    logits = torch.randn(2, 3, requires_grad=True)
+    loss = cross_entropy(logits, torch.full((2, 3), 1 / 3), torch.zeros(2))
+    assert loss.item() == 0.0
+    loss.backward()
+    assert not logits.grad.any()
+
+
+@pytest.mark.parametrize("size", [50.0, 1e4])
+def test_gradients_are_finite_for_extreme_logits(size):
+    logits = torch.tensor([[size, -size, 0.0], [-size, size, size]], requires_grad=True)
+    target = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    total = (
+        squared_error(logits, target)
+        + cross_entropy(logits, target, torch.ones(2))
+        + votes_loss(logits, 1000 * target, [3])
+        + votes_loss(logits, 1000 * target, [2, 1], per_vote=True)
+    )
+    total.backward()
+    assert torch.isfinite(total)
+    assert torch.isfinite(logits.grad).all()

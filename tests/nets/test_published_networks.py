@@ -1,0 +1,156 @@
+"""The published networks, layer by layer."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from czsl.errors import ArgumentError
+from czsl.nets.network import make_network
+from czsl.nets.published import PublishedAutoencoder, PublishedConvolutions, PublishedEncoder
+from czsl.nets.residual import ResidualBlock, ResidualEncoder
+
+
+def count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def shapes(layers, images: torch.Tensor) -> list[tuple[str, tuple[int, ...]]]:
+    found = []
+    for layer in layers:
+        images = layer(images)
+        found.append((type(layer).__name__, tuple(images.shape[1:])))
+    return found
+
+
+def published(**changes) -> nn.Module:
+    settings = {"channels": 3, "size": 64, "width": 16, "answers": 6, "classes": 2, "seed": 0}
+    return make_network("published", **{**settings, **changes})
+
+
+def test_encoder_halves_three_times_with_16_8_8_filters():
+    found = shapes(PublishedConvolutions(3), torch.rand(2, 3, 64, 64))
+    assert found == [
+        ("Conv2d", (16, 64, 64)),
+        ("MaxPool2d", (16, 32, 32)),
+        ("ReLU", (16, 32, 32)),
+        ("Conv2d", (8, 32, 32)),
+        ("MaxPool2d", (8, 16, 16)),
+        ("ReLU", (8, 16, 16)),
+        ("Conv2d", (8, 16, 16)),
+        ("MaxPool2d", (8, 8, 8)),
+        ("ReLU", (8, 8, 8)),
+    ]
+
+
+def test_classifier_is_512_256_128_and_the_classes():
+    network = published()
+    assert shapes(network.encoder.dense, torch.rand(2, 8, 8, 8)) == [
+        ("Flatten", (512,)),
+        ("Linear", (256,)),
+        ("ReLU", (256,)),
+        ("Linear", (128,)),
+        ("ReLU", (128,)),
+    ]
+    outputs = network(torch.rand(2, 3, 64, 64))
+    assert outputs.classes.shape == (2, 2)
+    assert outputs.answers.shape == (2, 0)  # it has no head for answers
+
+
+def test_decoder_mirrors_the_encoder():
+    network = PublishedAutoencoder(channels=3)
+    assert shapes(network.decoder, torch.rand(2, 8, 8, 8)) == [
+        ("Conv2d", (8, 8, 8)),
+        ("ReLU", (8, 8, 8)),
+        ("Upsample", (8, 16, 16)),
+        ("Conv2d", (8, 16, 16)),
+        ("ReLU", (8, 16, 16)),
+        ("Upsample", (8, 32, 32)),
+        ("Conv2d", (16, 32, 32)),
+        ("ReLU", (16, 32, 32)),
+        ("Upsample", (16, 64, 64)),
+        ("Conv2d", (3, 64, 64)),
+    ]
+
+
+def test_numbers_of_parameters():
+    convolutions = (3 * 9 * 16 + 16) + (16 * 9 * 8 + 8) + (8 * 9 * 8 + 8)
+    dense = (512 * 256 + 256) + (256 * 128 + 128) + (128 * 2 + 2)
+    assert convolutions + dense == 166_674
+    assert count(published()) == 166_674
+    assert count(published(classes=3)) == 166_674 + 129
+    decoder = 2 * (8 * 9 * 8 + 8) + (8 * 9 * 16 + 16) + (16 * 9 * 3 + 3)
+    assert convolutions + decoder == 4_963
+    assert count(PublishedAutoencoder(channels=3)) == 4_963
+
+
+def test_pooling_before_relu_gives_the_values_of_the_published_order():
+    network = PublishedConvolutions(3)
+    images = torch.randn(4, 3, 64, 64)
+    published_order = images
+    for convolution in (layer for layer in network if isinstance(layer, nn.Conv2d)):
+        published_order = nn.functional.max_pool2d(torch.relu(convolution(published_order)), 2)
+    assert torch.equal(network(images), published_order)
+
+
+def test_weights_start_glorot_uniform_and_biases_at_zero():
+    for network in (published(), PublishedAutoencoder(channels=3)):
+        for layer in network.modules():
+            if not isinstance(layer, nn.Conv2d | nn.Linear):
+                continue
+            made, given = layer.weight.shape[:2]
+            window = math.prod(layer.weight.shape[2:])
+            bound = math.sqrt(6 / (window * (given + made)))
+            largest = layer.weight.abs().max().item()
+            assert largest <= bound
+            if layer.weight.numel() > 500:  # uniform up to the bound, not a narrower draw
+                assert largest > 0.98 * bound
+                spread = layer.weight.std().item()
+                assert spread == pytest.approx(bound / math.sqrt(3), rel=0.1)
+            assert not layer.bias.any()
+
+
+def test_weights_depend_on_the_seed_alone_and_leave_the_global_generator():
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    one, same, other = published(), published(), published(seed=1)
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(one.classes.weight, same.classes.weight)
+    assert not torch.equal(one.classes.weight, other.classes.weight)
+
+
+def test_a_side_that_eight_does_not_divide_is_refused():
+    with pytest.raises(
+        ArgumentError,
+        match="size = 60: the published network halves images three times; .* as 64",
+    ):
+        published(size=60)
+
+
+@pytest.mark.parametrize("size", [8, 32, 128])
+def test_features_fit_every_side_that_eight_divides(size):
+    encoder = PublishedEncoder(channels=1, size=size)
+    assert encoder(torch.rand(2, 1, size, size)).shape == (2, 128)
+
+
+@pytest.mark.parametrize("size", [8, 30, 50, 63, 64])
+def test_residual_network_sees_any_side_and_has_two_heads(size):
+    network = make_network("residual", channels=1, size=size, width=4, answers=5, classes=3, seed=0)
+    outputs = network(torch.rand(2, 1, size, size))
+    assert outputs.answers.shape == (2, 5)
+    assert outputs.classes.shape == (2, 3)
+    assert network.classes.in_features == ResidualEncoder(channels=1, width=4).features == 32
+
+
+def test_residual_block_starts_as_its_shortcut():
+    block = ResidualBlock(4, 4, stride=1).eval()
+    maps = torch.rand(2, 4, 8, 8)
+    assert torch.equal(block(maps), maps)  # not negative, so ReLU keeps it
+
+
+def test_layers_that_rates_are_given_to_hold_every_parameter_of_the_encoder():
+    for kind in ("published", "residual"):
+        network = make_network(kind, channels=3, size=32, width=4, answers=2, classes=2, seed=0)
+        for name, _ in network.encoder.named_parameters():
+            assert sum(name.startswith(f"{layer}.") for layer in network.encoder.layers) == 1, name
