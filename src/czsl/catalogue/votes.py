@@ -47,8 +47,9 @@ class Votes:
         Shares of the votes; rows sum to 1. A class alone is 1 for its answer and 0 for
         the others. NaN where nothing is given.
     total : (object,)
-        Votes on the object, the sum of its counts; 0 where nothing is given, NaN where
-        unknown (a class alone, fractions without a total).
+        Votes on the object: the sum of its counts, or the total that goes with its
+        fractions; 0 where nothing is given, NaN where unknown (a class alone, fractions
+        without a total).
     given : (object,)
         A :class:`Given` each.
     unit
@@ -224,16 +225,17 @@ def _votes(
     shares = np.divide(known, summed, out=np.full(known.shape, np.nan), where=voted[:, None])
     shares[alone] = np.eye(len(settings.names))[labels[alone]]
     # Fractions are rounded: their shares times the total add up to the total again.
+    total = np.where(voted, summed[:, 0] if unit == "counts" else total, np.nan)
     counts = known.copy() if unit == "counts" else shares * total[:, None]
     counts[~voted] = np.nan
     given = np.full(len(known), Given.NOTHING, dtype=np.uint8)
     given[alone] = Given.LABEL
-    given[voted] = np.where(np.isfinite(counts[voted, 0]), Given.COUNTS, Given.FRACTIONS)
+    given[voted] = np.where(np.isfinite(total[voted]), Given.COUNTS, Given.FRACTIONS)
     return replace(
         no_votes(settings, len(known)),
         counts=counts,
         fractions=shares,
-        total=np.where(nothing, 0.0, counts.sum(axis=1)),
+        total=np.where(nothing, 0.0, total),
         given=given,
         unit=unit,
     )
