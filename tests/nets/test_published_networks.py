@@ -123,7 +123,7 @@ def test_weights_depend_on_the_seed_alone_and_leave_the_global_generator():
 def test_a_side_that_eight_does_not_divide_is_refused():
     with pytest.raises(
         ArgumentError,
-        match="size = 60: the published network halves images three times; .* as 64",
+        match=r"size = 60: the published network halves images three times; .* as 64$",
     ):
         published(size=60)
 

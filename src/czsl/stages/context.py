@@ -87,8 +87,8 @@ class Context:
         dict of Tensor, dict
             The result's tensors and what JSON can say of it.
         """
-        device = str(self.fabric.device)
-        given = (self.images_fingerprint, self.view, self.fold_seed, device, *inputs)
+        hardware = f"{self.fabric.device} {self.fabric._precision.precision}"
+        given = (self.images_fingerprint, self.view, self.fold_seed, hardware, *inputs)
         parts = [tensor_digest(part) if _is_tensors(part) else part for part in given]
         path = self.folder / f"{stage}-{fingerprint(parts)}.safetensors"
         if path.exists():

@@ -86,8 +86,13 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     """Give an optimiser the state that :func:`optimiser_tensors` named."""
+    parameters = [one for group in optimiser.param_groups for one in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, _, what = name.partition(".")
-        state.setdefault(int(index), {})[what] = tensor
+        parameter = parameters[int(index)].detach()
+        alike = tensor.shape == parameter.shape
+        # Laid out in memory as its parameter, which fused steps take for granted.
+        placed = torch.empty_like(parameter).copy_(tensor) if alike else tensor
+        state.setdefault(int(index), {})[what] = placed
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

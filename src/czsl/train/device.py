@@ -41,13 +41,14 @@ def make_fabric(
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    kind, _, number = device.partition(":")
+    kind, colon, number = device.partition(":")
     available = {"auto", "cpu"}
     if torch.cuda.is_available():
         available.add("cuda")
     if torch.backends.mps.is_available():
         available.add("mps")
-    if kind not in available or (number and not number.isdigit()):
+    numbers = [str(one) for one in range(torch.cuda.device_count())] if kind == "cuda" else []
+    if kind not in available or (colon and number not in numbers):
         raise ArgumentError(
             f"device = {device!r}: this machine has {', '.join(sorted(available))}; "
             "choose one of them"

@@ -66,10 +66,15 @@ class Samples:
         return random.permutation(np.concatenate([np.arange(self.always), others]))
 
     def take(self, chosen: NDArray[np.int64]) -> Samples:
-        """Keep the rows at the places given, in that order; all of them train in an epoch."""
+        """Keep the rows at the places given, which ascend; those that always train still do."""
         index = torch.from_numpy(np.asarray(chosen, dtype=np.int64))
         targets = {name: target[index] for name, target in self.targets.items()}
-        return replace(self, rows=self.rows[chosen], targets=targets, always=None, companions=0)
+        kept = replace(self, rows=self.rows[chosen], targets=targets)
+        if self.always is None:
+            return kept
+        always = int(np.sum(chosen < self.always))
+        companions = min(self.companions, len(chosen) - always)
+        return replace(kept, always=always, companions=companions)
 
     def batch(
         self, places: NDArray[np.int64], device: torch.device
@@ -81,7 +86,10 @@ class Samples:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that training depends on besides the pixels, for a fingerprint."""
-        return {"rows": torch.from_numpy(self.rows), **self.targets}
+        mirrors = {f"mirror of {name}": mirror for name, mirror in self.mirrors.items()}
+        always = len(self) if self.always is None else self.always
+        epoch = torch.tensor([always, self.companions])
+        return {"rows": torch.from_numpy(self.rows), "epoch": epoch, **mirrors, **self.targets}
 
 
 def to_tensor(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
