@@ -184,7 +184,7 @@ def compare(
             arms = run_compare(
                 catalogue,
                 out,
-                standard_arms(),
+                standard_arms(catalogue.config.recipe, catalogue.config.arms),
                 make_model=model_maker(seed, device, threads, display),
                 resume=resume,
                 started=display.started,

@@ -46,6 +46,9 @@ class Config(Settings):
     ----------
     catalogue, votes, classes, images, recipe
         Its sections; ``votes`` one for each question.
+    arms
+        ``[arms.NAME]``: recipes that ``czsl compare`` tries besides the standard arms, or
+        in the place of one of them; each like ``[recipe]``.
     folder
         The folder that relative paths start from: the configuration file's own.
     """
@@ -55,6 +58,7 @@ class Config(Settings):
     classes: ClassesSettings
     images: ImagesSettings = ImagesSettings()
     recipe: Recipe
+    arms: dict[str, Recipe] = Field(default_factory=dict)
     folder: Path = Field(default=Path(), exclude=True)
 
     @model_validator(mode="after")
@@ -74,6 +78,7 @@ class Config(Settings):
         content = self.model_dump(mode="json")
         # A stage that is None is left out, which TOML says by false.
         content["recipe"] = _false_for_none(content["recipe"])
+        content["arms"] = {name: _false_for_none(arm) for name, arm in content["arms"].items()}
         return tomli_w.dumps(_without_none(content))
 
 
@@ -149,6 +154,13 @@ def make_config(
         problems.add(f"{name}, folder", "is not a setting", "leave it out")
     recipe = make_recipe(content.get("recipe", {}), problems, name=name)
     content["recipe"] = recipe or recipe_settings({})
+    arms = content.get("arms", {})
+    if isinstance(arms, dict):
+        made = {
+            arm: make_recipe(settings, problems, name=name, section=f"arms.{arm}")
+            for arm, settings in arms.items()
+        }
+        content["arms"] = {arm: recipe for arm, recipe in made.items() if recipe is not None}
     try:
         config = Config.model_validate({**content, "folder": Path(folder)})
     except ValidationError as error:

@@ -15,13 +15,14 @@ from czsl.catalogue import Catalogue, majority_class, scan_catalogue
 from czsl.compare.arms import Arm, compare, standard_arms
 from czsl.config import Config, read_config
 from czsl.model import CzSL
-from czsl.recipes import Recipe
+from czsl.recipes import Recipe, recipe_settings
 from czsl.scores import accuracy, balanced_accuracy, scores
 from czsl.simulate import simulate_survey
 from czsl.survey.predict import predict_table
 
-SHORTENED: dict[str, dict[str, Any]] = {
+SHORTENED = {
     "czsl2023": {
+        "name": "czsl2023",
         "reconstruct": {"epochs": 10},
         "pretrain": {"epochs": 20, "experts": False},
         "finetune": {"epochs": 10},
@@ -82,7 +83,9 @@ def run_demo(
     arms = compare(
         Catalogue.read(config),
         folder / "runs",
-        standard_arms(SHORTENED),
+        standard_arms(
+            config.recipe, {name: recipe_settings(arm) for name, arm in SHORTENED.items()}
+        ),
         score=lambda model: score_survey(model, folder, truth),
         majority=score_majority(config, folder / "test_votes.csv", truth),
         make_model=make_model,

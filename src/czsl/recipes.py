@@ -308,7 +308,9 @@ def recipe_settings(changes: dict[str, Any]) -> Recipe:
     return recipe
 
 
-def make_recipe(changes: Any, problems: Problems, *, name: str = "settings") -> Recipe | None:
+def make_recipe(
+    changes: Any, problems: Problems, *, name: str = "settings", section: str = "recipe"
+) -> Recipe | None:
     """Start from the recipe that is named; note what is wrong with the changes.
 
     Parameters
@@ -319,6 +321,8 @@ def make_recipe(changes: Any, problems: Problems, *, name: str = "settings") -> 
         Takes a problem for each setting that cannot be used.
     name
         What the problems call the source.
+    section
+        What they call the section.
 
     Returns
     -------
@@ -327,20 +331,22 @@ def make_recipe(changes: Any, problems: Problems, *, name: str = "settings") -> 
     """
     if not isinstance(changes, dict):
         problems.add(
-            f"{name}, recipe", f"got {changes!r}", 'a table of settings is needed, with a "name"'
+            f"{name}, {section}", f"got {changes!r}", 'a table of settings is needed, with a "name"'
         )
         return None
     start = changes.get("name", "default")
     if not isinstance(start, str) or start not in RECIPES:
         problems.add(
-            f"{name}, [recipe] name", f"there is no recipe {start!r}", nearest(str(start), RECIPES)
+            f"{name}, [{section}] name",
+            f"there is no recipe {start!r}",
+            nearest(str(start), RECIPES),
         )
         return None
     content = _changed(RECIPES[start].model_dump(), changes, Recipe)
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        note_slips(error, Recipe, problems, name=name, sections={(): "[recipe]"})
+        note_slips(error, Recipe, problems, name=name, sections={(): f"[{section}]"})
         return None
 
 

@@ -192,7 +192,7 @@ def show_predicted(done: Predicted) -> None:
 def show_guess(guess: Guess, out: Path) -> None:
     """Print what was guessed, and why."""
     table = Table("setting", "guess", "because", title=f"{out}", title_justify="left")
-    for setting, value, reason in guess.reasons:
+    for setting, value, reason in [(f.setting, str(f.value), f.reason) for f in guess.findings]:
         table.add_row(escape(setting), escape(value), escape(reason))
     console.print(table)
     console.print("Look it over, then: czsl check " + str(out))

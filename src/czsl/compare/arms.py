@@ -15,12 +15,6 @@ from czsl.run import fit_run
 
 MAJORITY = "majority"
 
-WITHOUT: dict[str, dict[str, Any]] = {
-    "experts": {"reconstruct": False, "pretrain": False, "transfer": False},
-    "volunteers": {"reconstruct": False, "transfer": False, "finetune": False, "calibrate": False},
-}
-"""Arms that are the default recipe without some of its stages."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
@@ -45,29 +39,31 @@ Scorer = Callable[[CzSL], dict[str, Any]]
 """Scores a fitted model on objects that it was not trained on."""
 
 
-def standard_arms(changes: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Recipe]:
+def standard_arms(recipe: Recipe, changed: Mapping[str, Recipe] | None = None) -> dict[str, Recipe]:
     """Give the arms that show what each tier adds: experts, volunteers, both recipes.
 
     Parameters
     ----------
-    changes
-        Further changes of an arm's recipe, by the arm's name.
+    recipe
+        The recipe of the arm ``default``; ``experts`` and ``volunteers`` are this recipe
+        without the stages that learn from the others.
+    changed
+        More arms, or others in the place of these.
 
     Examples
     --------
-    >>> arms = standard_arms({"czsl2023": {"finetune": {"epochs": 5}}})
-    >>> list(arms), arms["czsl2023"].finetune.epochs, arms["experts"].pretrain
-    (['experts', 'volunteers', 'czsl2023', 'default'], 5, None)
+    >>> arms = standard_arms(recipe_settings({}))
+    >>> list(arms), arms["experts"].pretrain, arms["volunteers"].finetune
+    (['experts', 'volunteers', 'czsl2023', 'default'], None, None)
     """
-    settings: dict[str, dict[str, Any]] = {
-        "experts": {**WITHOUT["experts"]},
-        "volunteers": {**WITHOUT["volunteers"]},
-        "czsl2023": {"name": "czsl2023"},
-        "default": {},
-    }
-    given = changes or {}
+    without_votes = {"reconstruct": None, "pretrain": None, "transfer": None}
+    without_experts = {"reconstruct": None, "transfer": None, "finetune": None, "calibrate": False}
     return {
-        name: recipe_settings({**base, **given.get(name, {})}) for name, base in settings.items()
+        "experts": recipe.model_copy(update=without_votes),
+        "volunteers": recipe.model_copy(update=without_experts),
+        "czsl2023": recipe_settings({"name": "czsl2023"}),
+        "default": recipe,
+        **(changed or {}),
     }
 
 
