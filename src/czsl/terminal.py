@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from czsl.survey.predict import Predicted
     from czsl.train.progress import Progress
 
-ARM_NAMES = {
-    "experts": "experts only",
-    "majority": "volunteers' majority",
-    "volunteers": "volunteers only (network)",
-}
-
 SOURCES = {"image": "image", "votes": "votes (transfer)", "majority": "volunteers' majority"}
 
 console = Console(highlight=False)
@@ -157,6 +151,8 @@ def scores_table(scores: Mapping[str, Mapping[str, Any]], *, first: str, title: 
 
 def show_arms(arms: Sequence[Arm], *, title: str) -> None:
     """Print a comparison, a row for each arm."""
+    from czsl.compare.arms import ARM_NAMES
+
     rows = {ARM_NAMES.get(arm.name, arm.name): arm.scores for arm in arms}
     console.print()
     console.print(scores_table(rows, first="arm", title=title))

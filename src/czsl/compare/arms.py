@@ -15,6 +15,13 @@ from czsl.run import fit_run
 
 MAJORITY = "majority"
 
+ARM_NAMES = {
+    "experts": "experts only",
+    "majority": "volunteers' majority",
+    "volunteers": "volunteers only (network)",
+}
+"""What tables call an arm; others go by their own name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
