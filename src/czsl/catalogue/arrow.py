@@ -108,7 +108,11 @@ def arrow_column(values: NDArray[Any], mask: NDArray[np.bool_] | None, where: st
             f"{where}: holds {values.dtype.name} of {values.ndim} dimensions, which cannot be "
             "read; numbers and text can"
         )
-    if kind in "SUO":
+    if kind == "S":
+        # FITS fills text up with blanks; numpy drops the zeros that it may end in.
+        texts = pc.ascii_rtrim(pa.array(values, mask=missing).cast(pa.string()), characters=" ")
+        return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    if kind in "UO":
         return _text(values, missing, where)
     if kind == "f":
         missing = missing | np.isnan(values)
@@ -117,12 +121,12 @@ def arrow_column(values: NDArray[Any], mask: NDArray[np.bool_] | None, where: st
 
 
 def _text(values: NDArray[Any], missing: NDArray[np.bool_], where: str) -> pa.Array:
-    """Decode text and drop the blanks that FITS fills up with."""
+    """Take over text, which stands in objects where it is of any length."""
     texts: list[str | None] = []
     for value, gone in zip(values.tolist(), missing, strict=True):
         if not isinstance(value, str | bytes | None):
             kind = type(value).__name__
             raise CatalogueError(f"{where}: holds {kind}, which cannot be read; text can")
         text = value.decode("utf-8") if isinstance(value, bytes) else value
-        texts.append(None if gone or not text else text.rstrip(" \0") or None)
+        texts.append(None if gone or not text else text)
     return pa.array(texts, pa.string())

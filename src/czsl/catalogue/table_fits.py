@@ -45,11 +45,13 @@ def scan(
 def _column(path: Path, part: Any, column: fits.Column) -> pa.Array:
     """Read one column of some rows."""
     where = f"{path}, column {column.name!r}"
+    as_stored = part.view(np.ndarray)[column.name]
     if column.format == "L":
-        # As it stands in the file: astropy takes what is neither T nor F for false.
-        letters = part.view(np.ndarray)[column.name].view(np.uint8)
+        # Astropy takes what is neither T nor F for false.
+        letters = as_stored.view(np.uint8)
         return arrow_column(letters == ord("T"), letters == 0, where)
-    values = np.asarray(part[column.name])
+    is_text = as_stored.dtype.kind == "S" and column.format.endswith("A")
+    values = as_stored if is_text else np.asarray(part[column.name])
     has_null = column.null not in (None, "") and values.dtype.kind in "iu"
     return arrow_column(values, values == column.null if has_null else None, where)
 

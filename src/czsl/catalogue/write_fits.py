@@ -122,8 +122,10 @@ class FitsSink:
         """Turn a column into what the rows hold."""
         kind, form = self._types[name]
         if form.endswith("A"):
-            texts = pc.fill_null(column, "").cast(pa.binary()).to_pylist()
-            return np.array(texts, dtype=kind)
+            width = int(kind[1:])
+            padded = pc.ascii_rpad(pc.fill_null(column, ""), width, padding="\0")
+            fixed = padded.combine_chunks().cast(pa.binary(width))
+            return np.frombuffer(fixed.buffers()[1], dtype=kind, count=len(fixed))
         if form == "L":
             letters = pc.if_else(column, ord("T"), ord("F"))
             return np.asarray(pc.fill_null(letters, 0))
