@@ -1,0 +1,81 @@
+"""The temperature against a grid and against scikit-learn."""
+
+import numpy as np
+import pytest
+import sklearn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import softmax as scipy_softmax
+from sklearn.metrics import log_loss
+
+from czsl.stages.calibrate import FLATTEST, SHARPEST, fit_temperature, softmax
+
+
+def overconfident(seed: int = 0, factor: float = 3.0, count: int = 400, classes: int = 3):
+    """Draw logits whose classes follow a temperature of ``factor``."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(0, 1.5, (count, classes))
+    labels = np.array([random.choice(classes, p=row) for row in softmax(logits)])
+    return logits * factor, labels
+
+
+def cost(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+    return log_loss(labels, scipy_softmax(logits / temperature, axis=1), labels=range(3))
+
+
+@pytest.mark.parametrize("factor", [0.3, 1.0, 4.0])
+def test_temperature_is_the_best_of_a_fine_grid(factor):
+    logits, labels = overconfident(factor=factor)
+    grid = np.geomspace(SHARPEST, FLATTEST, 4001)
+    best = grid[np.argmin([cost(logits, labels, temperature) for temperature in grid[::10]]) * 10]
+    found = fit_temperature(logits, labels)
+    assert found == pytest.approx(best, rel=0.02)
+    assert found == pytest.approx(factor, rel=0.25)
+    assert cost(logits, labels, found) <= cost(logits, labels, best) + 1e-9
+
+
+@pytest.mark.skipif(
+    tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 8),
+    reason="scikit-learn calibrates by temperature from 1.8 on",
+)
+def test_temperature_is_scikit_learns():
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.frozen import FrozenEstimator
+
+    class Logits(ClassifierMixin, BaseEstimator):
+        def fit(self, inputs, labels):
+            self.classes_, self.fitted_ = np.unique(labels), True
+            return self
+
+        def decision_function(self, inputs):
+            return inputs
+
+        def predict(self, inputs):
+            return self.classes_[inputs.argmax(axis=1)]
+
+    logits, labels = overconfident()
+    model = FrozenEstimator(Logits().fit(logits, labels))
+    calibrated = CalibratedClassifierCV(model, method="temperature", ensemble=False)
+    expected = calibrated.fit(logits, labels).predict_proba(logits)
+    found = softmax(logits / fit_temperature(logits, labels))
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_certain_and_right_is_the_sharpest_and_at_random_the_flattest():
+    logits = np.eye(3)[[0, 1, 2, 0]]
+    assert fit_temperature(logits, np.array([0, 1, 2, 0])) == pytest.approx(SHARPEST, rel=1e-3)
+    assert fit_temperature(logits, np.array([1, 2, 0, 2])) == pytest.approx(FLATTEST, rel=1e-3)
+
+
+@given(seed=st.integers(0, 100), scale=st.sampled_from([1e-3, 1.0, 1e4]))
+@settings(max_examples=20, deadline=None)
+def test_softmax_is_scipys(seed, scale):
+    logits = scale * np.random.default_rng(seed).normal(size=(5, 4))
+    np.testing.assert_allclose(softmax(logits), scipy_softmax(logits, axis=1), atol=1e-12)
+
+
+def test_temperature_changes_no_decision():
+    logits, labels = overconfident()
+    cooled = softmax(logits / fit_temperature(logits, labels))
+    np.testing.assert_array_equal(cooled.argmax(axis=1), logits.argmax(axis=1))

@@ -1,0 +1,123 @@
+"""Reading classes off networks: exact symmetry, averages, answers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from czsl.nets.losses import answer_probabilities
+from czsl.nets.network import make_network
+from czsl.stages.infer import TINY, ClassReader
+from czsl.stages.targets import Layout
+from tiny import draw
+
+LAYOUT = Layout(
+    questions=(4, 2),
+    answer_mirror=np.array([0, 2, 1, 3, 4, 5]),
+    class_mirror=np.array([0, 2, 1]),
+    class_answers=np.array(
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0], [0, 0, 0]], float
+    ),
+)
+CPU = torch.device("cpu")
+
+
+def networks(count: int = 2):
+    """Make networks whose normalisation is not the identity."""
+    found = []
+    for seed in range(count):
+        network = make_network(
+            "residual", channels=3, size=24, width=4, answers=6, classes=3, seed=seed
+        )
+        generator = torch.Generator().manual_seed(seed)
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.weight.data.uniform_(0.5, 1.5, generator=generator)
+                layer.running_mean.uniform_(-0.1, 0.1, generator=generator)
+        network.classes.weight.data.mul_(20)
+        network.answers.weight.data.mul_(20)
+        found.append(network)
+    return found
+
+
+def reader(count: int = 2, **changes) -> ClassReader:
+    settings = {"layout": LAYOUT, "from_answers": False, "views": 8, "view": 24, "device": CPU}
+    return ClassReader(networks(count), **{**settings, **changes})
+
+
+def pixels(count: int = 5, side: int = 32) -> np.ndarray:
+    random = np.random.default_rng(0)
+    drawn = [draw(1 + index % 2, random, side) for index in range(count)]
+    return np.array(drawn, np.uint8).reshape(count, side, side, 3)
+
+
+@pytest.mark.parametrize("from_answers", [False, True])
+def test_a_mirrored_image_has_the_mirrored_classes(from_answers):
+    read, images = reader(from_answers=from_answers), pixels()
+    found = read.logits(images)
+    mirrored = read.logits(np.ascontiguousarray(images[:, :, ::-1]))
+    np.testing.assert_allclose(mirrored, found[:, [0, 2, 1]], atol=1e-5)
+    assert np.abs(found[:, 1] - found[:, 2]).max() > 1e-4  # else the test says nothing
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_turned_image_has_the_same_classes(turns):
+    read, images = reader(), pixels()
+    turned = np.ascontiguousarray(np.rot90(images, turns, axes=(1, 2)))
+    np.testing.assert_allclose(read.logits(turned), read.logits(images), atol=1e-5)
+
+
+def test_one_view_is_not_symmetric():
+    read, images = reader(views=1), pixels()
+    mirrored = read.logits(np.ascontiguousarray(images[:, :, ::-1]))
+    assert np.abs(mirrored - read.logits(images)[:, [0, 2, 1]]).max() > 1e-4
+
+
+def test_log_probabilities_of_networks_are_averaged():
+    each = [ClassReader([network], layout=LAYOUT, from_answers=False, views=1, view=24, device=CPU)
+            for network in networks()]  # fmt: skip
+    mean = np.mean([one.logits(pixels()) for one in each], axis=0)
+    np.testing.assert_allclose(reader(views=1).logits(pixels()), mean, atol=1e-6)
+
+
+def test_one_network_and_one_view_is_the_networks_own_log_probability():
+    images, network = pixels(), networks(1)[0].eval()
+    centre = torch.from_numpy(images[:, 4:28, 4:28].transpose(0, 3, 1, 2) / 255).float()
+    expected = network(centre).classes.log_softmax(dim=1).detach().numpy()
+    np.testing.assert_allclose(reader(1, views=1).logits(images), expected, atol=1e-5)
+
+
+def test_classes_from_answers_are_the_shares_of_their_answers():
+    images, network = pixels(), networks(1)[0].eval()
+    centre = torch.from_numpy(images[:, 4:28, 4:28].transpose(0, 3, 1, 2) / 255).float()
+    shares = answer_probabilities(network(centre).answers, LAYOUT.questions).detach().numpy()
+    expected = shares[:, :3] / shares[:, :3].sum(axis=1, keepdims=True)
+    found = np.exp(reader(1, views=1, from_answers=True).logits(images))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_class_without_answers_gets_next_to_nothing():
+    answers = LAYOUT.class_answers.copy()
+    answers[:, 1] = 0
+    layout = replace(LAYOUT, class_answers=answers)
+    found = np.exp(reader(1, views=1, from_answers=True, layout=layout).logits(pixels()))
+    np.testing.assert_allclose(found[:, 1], TINY, rtol=1e-3)
+
+
+def test_batches_of_a_store_are_read_in_order():
+    class Store:
+        def gather(self, rows):
+            return pixels(600, 24)[rows]
+
+    rows = np.random.default_rng(1).permutation(600)[:300]
+    read = reader(1, views=1)
+    expected = np.vstack([read.logits(pixels(600, 24)[row : row + 1]) for row in rows[:5]])
+    found = read.stored(Store(), rows)
+    assert found.shape == (300, 3)
+    np.testing.assert_allclose(found[:5], expected, atol=1e-5)
+    assert read.stored(Store(), rows[:0]).shape == (0, 3)
+
+
+def test_no_image_at_all_gives_no_row():
+    assert reader().logits(pixels(0)).shape == (0, 3)

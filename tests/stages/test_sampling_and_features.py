@@ -1,0 +1,95 @@
+"""Rare classes, and votes as numbers."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from czsl.crowd.features import (
+    extra_features,
+    mirrored_features,
+    transfer_features,
+    trusted_counts,
+)
+from czsl.stages.sampling import resampled
+
+LABELS = np.array([0] * 12 + [1] * 5 + [2] * 2)
+
+
+def numbers(sampling: str, seed: int = 0) -> list[int]:
+    return np.bincount(LABELS[resampled(LABELS, sampling, seed)]).tolist()
+
+
+def test_over_and_under_sampling_make_classes_equally_many():
+    assert numbers("none") == [12, 5, 2]
+    assert numbers("over") == [12, 12, 12]
+    assert numbers("under") == [2, 2, 2]
+
+
+def test_over_sampling_leaves_no_row_out_and_under_sampling_repeats_none():
+    over, under = resampled(LABELS, "over", 0), resampled(LABELS, "under", 0)
+    assert set(over) == set(range(19))
+    assert len(set(under)) == len(under)
+    for rows in (over, under):
+        assert rows.tolist() == sorted(rows)
+
+
+def test_same_seed_same_rows():
+    for sampling in ("over", "under"):
+        one, same = resampled(LABELS, sampling, 1), resampled(LABELS, sampling, 1)
+        others = [resampled(LABELS, sampling, seed) for seed in range(2, 6)]
+        np.testing.assert_array_equal(one, same)
+        assert any(not np.array_equal(one, other) for other in others)
+
+
+@pytest.mark.parametrize("sampling", ["over", "under"])
+def test_one_class_or_no_row_stays_as_it_is(sampling):
+    assert resampled(np.zeros(4, np.int64), sampling, 0).tolist() == [0, 1, 2, 3]
+    assert resampled(np.zeros(0, np.int64), sampling, 0).size == 0
+
+
+def test_votes_to_be_trusted():
+    fractions = np.array([[0.5, 0.5]] * 4 + [[1.0, 0.0], [np.nan, np.nan]])
+    total = np.array([10.0, 40.0, np.nan, 20.0, np.nan, 0.0])
+    label = np.array([False, False, False, False, True, False])
+    as_counts = trusted_counts(fractions, total, label=label, counts=True)
+    as_fractions = trusted_counts(fractions, total, label=label, counts=False)
+    assert as_counts.sum(axis=1).tolist() == [10, 40, 20, 20, 2, 0]
+    assert as_fractions.sum(axis=1).tolist() == [10, 20, 20, 20, 2, 0]
+    assert as_counts[4].tolist() == [2, 0]
+
+
+@st.composite
+def questions(draw):
+    """Draw votes on two questions with a mirror each, some objects without any."""
+    random = np.random.default_rng(draw(st.integers(0, 999)))
+    found = []
+    for answers in (draw(st.integers(2, 5)), draw(st.integers(2, 4))):
+        counts = random.integers(1, 9, (6, answers)).astype(float)
+        fractions = counts / counts.sum(axis=1, keepdims=True)
+        nothing = random.random(6) < 0.3
+        counts[nothing], fractions[nothing] = 0, np.nan
+        mirror = np.arange(answers)
+        mirror[:2] = [1, 0]
+        found.append((fractions, counts, mirror))
+    return found, random.random((6, 2))
+
+
+@given(drawn=questions())
+@settings(max_examples=30, deadline=None)
+def test_mirroring_the_votes_is_mirroring_the_features(drawn):
+    found, extra = drawn
+    more = extra_features(extra)
+    features = np.hstack([*[transfer_features(f, k) for f, k, _ in found], more])
+    swapped = [transfer_features(f[:, m], k[:, m]) for f, k, m in found]
+    order = mirrored_features([mirror for *_, mirror in found], extra.shape[1])
+    np.testing.assert_allclose(features[:, order], np.hstack([*swapped, more]), atol=1e-12)
+    np.testing.assert_array_equal(features[:, order][:, order], features)
+
+
+def test_features_are_finite_where_nothing_is_given():
+    features = transfer_features(np.full((1, 3), np.nan), np.zeros((1, 3)))
+    third = 1 / 3
+    np.testing.assert_allclose(features[0], [third] * 3 + [np.log(third)] * 3 + [0, 0])
+    extra = extra_features(np.array([[np.nan, 2.0]]))
+    assert extra.tolist() == [[0.0, 2.0, 0.0, 1.0]]
