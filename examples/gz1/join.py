@@ -22,7 +22,8 @@ def main(data: Path, out: Path) -> None:
     ]
     if missing:
         sys.exit(
-            f"{data}: there is no {', '.join(missing)}; name the folder of the data, as make gz1 DATA=..."
+            f"{data}: there is no {', '.join(missing)}; "
+            "name the folder of the data: make gz1 DATA=..."
         )
     with (data / "votes_es_erl.csv").open(newline="") as file:
         votes = {row["OBJID"]: row for row in csv.DictReader(file)}

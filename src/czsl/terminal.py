@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -126,27 +127,29 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def percent_interval(score: Mapping[str, Any]) -> str:
-    """Write the interval of a score."""
-    return f"{score['low']:.3f} to {score['high']:.3f}"
+def layout(*headings: str, title: str = "") -> Table:
+    """Start a table: first column text, the others numbers."""
+    if title:
+        console.print(f"\n[bold]{escape(title)}[/bold]")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if place else "left")
+    return table
 
 
-def scores_table(scores: Mapping[str, Mapping[str, Any]], *, first: str, title: str) -> Table:
-    """Lay out scores, a row for each name."""
-    table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column(first)
-    for heading in ("accuracy", "95% interval", "balanced", "AUC", "log loss", "objects"):
-        table.add_column(heading, justify="right")
+def show_scores(scores: Mapping[str, Mapping[str, Any]], *, first: str, title: str) -> None:
+    """Print scores, a row for each name."""
+    headings = ("accuracy", "95% interval", "balanced", "AUC", "log loss", "objects")
+    table = layout(first, *headings, title=title)
     for name, score in scores.items():
         if score.get("accuracy") is None:
             table.add_row(name, "-", "-", "-", "-", "-", "0")
             continue
         rest = [score.get(key) for key in ("balanced_accuracy", "auc", "log_loss")]
         numbers = ["" if value is None else f"{value:.3f}" for value in rest]
-        table.add_row(
-            name, f"{score['accuracy']:.3f}", percent_interval(score), *numbers, f"{score['n']:,}"
-        )
-    return table
+        interval = f"{score['low']:.3f} to {score['high']:.3f}"
+        table.add_row(name, f"{score['accuracy']:.3f}", interval, *numbers, f"{score['n']:,}")
+    console.print(table)
 
 
 def show_arms(arms: Sequence[Arm], *, title: str) -> None:
@@ -154,8 +157,7 @@ def show_arms(arms: Sequence[Arm], *, title: str) -> None:
     from czsl.compare.arms import ARM_NAMES
 
     rows = {ARM_NAMES.get(arm.name, arm.name): arm.scores for arm in arms}
-    console.print()
-    console.print(scores_table(rows, first="arm", title=title))
+    show_scores(rows, first="arm", title=title)
 
 
 def show_warnings(warnings: Sequence[str]) -> None:
@@ -168,12 +170,7 @@ def show_fit(model: CzSL, run: Run) -> None:
     """Print what a fit reached and where it is."""
     show_warnings(model.notes_)
     rows = {SOURCES[name]: score for name, score in model.scores_.items()}
-    console.print()
-    console.print(
-        scores_table(
-            rows, first="posterior from", title="Experts' objects not trained on (out of fold)"
-        )
-    )
+    show_scores(rows, first="posterior from", title="Experts' objects not trained on (out of fold)")
     console.print(f"model: {run.model}    scores, history, predictions: {run.folder}")
 
 
@@ -187,11 +184,14 @@ def show_predicted(done: Predicted) -> None:
 
 def show_guess(guess: Guess, out: Path) -> None:
     """Print what was guessed, and why."""
-    table = Table("setting", "guess", "because", title=f"{out}", title_justify="left")
-    for setting, value, reason in [(f.setting, str(f.value), f.reason) for f in guess.findings]:
-        table.add_row(escape(setting), escape(value), escape(reason))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in ("setting", "guess", "because"):
+        table.add_column(heading, overflow="fold")
+    for finding in guess.findings:
+        value = "-" if finding.value is None else str(finding.value)
+        table.add_row(escape(finding.setting), escape(value), escape(finding.reason))
     console.print(table)
-    console.print("Look it over, then: czsl check " + str(out))
+    console.print(f"written: {out}; look it over, then: czsl check {out}")
 
 
 def show_checked(found: Checked) -> None:
@@ -210,42 +210,39 @@ def show_checked(found: Checked) -> None:
 
 def _show_catalogue(catalogue: Mapping[str, Any]) -> None:
     """Print tiers, classes, answers, and volunteers against experts."""
-    tiers = ", ".join(f"{count:,} {name}" for name, count in catalogue["tiers"].items())
-    console.print(
-        f"[bold]{escape(catalogue['table'])}[/bold]: {catalogue['objects']:,} objects: {tiers}"
-    )
-    console.print(
-        f"{catalogue['experts_with_votes']:,} experts' objects have votes, and teach the transfer"
-    )
-    classes = Table("class", "experts' objects", title="Classes", title_justify="left")
+    name = escape(catalogue["table"])
+    console.print(f"[bold]{name}[/bold]: {catalogue['objects']:,} objects")
+    tiers = layout("tier", "objects", title="Tiers")
+    for tier, count in catalogue["tiers"].items():
+        tiers.add_row(tier, f"{count:,}")
+    tiers.add_row("expert, with votes too", f"{catalogue['experts_with_votes']:,}")
+    console.print(tiers)
+    classes = layout("class", "experts' objects", title="Classes")
     for name, count in catalogue["classes"].items():
         classes.add_row(escape(name), f"{count:,}")
     console.print(classes)
     for question in catalogue["questions"]:
-        given = ", ".join(f"{count:,} {kind}" for kind, count in question["given"].items())
-        title = f"Votes: {question['question']} ({given})"
-        answers = Table(
-            "answer",
-            "votes",
-            "mean share",
-            "objects where first",
-            title=title,
-            title_justify="left",
-        )
-        for row in question["answers"]:
-            share = "" if row["share"] is None else f"{row['share']:.3f}"
-            answers.add_row(
-                escape(row["answer"]), f"{row['votes']:,.0f}", share, f"{row['first']:,}"
-            )
-        console.print(answers)
+        _show_question(question)
     if catalogue["confusion"]:
         _show_confusion(catalogue["confusion"])
+
+
+def _show_question(question: Mapping[str, Any]) -> None:
+    """Print the answers to one question."""
+    given = ", ".join(f"{count:,} {kind}" for kind, count in question["given"].items() if count)
+    title = f"Votes on {question['question']!r} (objects with: {given})"
+    table = layout("answer", "votes", "mean share", "objects where first", title=title)
+    for row in question["answers"]:
+        share = "" if row["share"] is None else f"{row['share']:.3f}"
+        table.add_row(escape(row["answer"]), f"{row['votes']:,.0f}", share, f"{row['first']:,}")
+    console.print(table)
 
 
 def _show_confusion(confusion: Mapping[str, Any]) -> None:
     """Print volunteers' majority against experts."""
     title = f"Volunteers' majority against experts: {confusion['agreement']:.1%} agree"
-    table = Table("experts say", *confusion["columns"], title=title, title_justify="left")
+    columns = [f"majority {name}" for name in confusion["columns"]]
+    table = layout("experts say", *columns, title=title)
     for name, counts in zip(confusion["classes"], confusion["objects"], strict=True):
         table.add_row(escape(name), *(f"{count:,}" for count in counts))
     console.print(table)
@@ -253,7 +250,9 @@ def _show_confusion(confusion: Mapping[str, Any]) -> None:
 
 def _show_images(images: Mapping[str, Any]) -> None:
     """Print how many images can be used, and what is wrong with the others."""
-    console.print(f"[bold]images[/bold]: {images['usable']:,} of {images['images']:,} can be used")
+    console.print(
+        f"\n[bold]Images[/bold]: {images['usable']:,} of {images['images']:,} can be used"
+    )
     for kind in ("sizes", "modes"):
         counts = list(images[kind].items())
         shown = ", ".join(f"{count:,} {name}" for name, count in counts[:4])
