@@ -76,6 +76,7 @@ def guess_config(
     [classes] column = expert
     """
     table = Path(table)
+    images = None if images is None else Path(images)
     folder = table.parent if folder is None else Path(folder)
     columns = _columns(table)
     found_id = guess_id(columns)
@@ -87,14 +88,22 @@ def guess_config(
     guesses = Guesses(
         table=relative_to(table, folder),
         id=found_id,
-        images=guess_images(columns, None if images is None else Path(images), folder, found_id),
+        images=guess_images(columns, images, folder, found_id),
         fold=found_fold,
         questions=questions,
         label=guess_label([c for c in left if c.name not in spent], questions),
         classes=found_class,
         values=next((list(c.often) for c in left if c.name == found_class.value), []),
+        root=_root(images, folder),
     )
     return Guess(text=config_text(guesses), findings=guesses.findings)
+
+
+def _root(images: Path | None, folder: Path) -> str | None:
+    """Give the folder of images that lie elsewhere."""
+    if images is None or images.resolve().is_relative_to(folder.resolve()):
+        return None
+    return (images if images.is_dir() else images.parent).resolve().as_posix()
 
 
 def _columns(table: Path) -> list[Column]:

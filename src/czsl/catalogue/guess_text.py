@@ -7,7 +7,6 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from czsl.catalogue.guess_columns import Finding
 from czsl.catalogue.guess_label import LabelGuess
@@ -41,6 +40,8 @@ class Guesses:
         The volunteers' class.
     values
         The values of the column of experts' classes.
+    root
+        The folder of the images, where it must be allowed.
     """
 
     table: str
@@ -51,6 +52,7 @@ class Guesses:
     label: LabelGuess
     classes: Finding
     values: Sequence[str]
+    root: str | None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -95,10 +97,9 @@ def _catalogue(guesses: Guesses) -> Iterator[str]:
     yield f"table = {_text(guesses.table)}"
     yield from _setting("id", guesses.id, '"object_id"   # the column of ids')
     yield from _setting("images", guesses.images, '"images/{id}.jpg"   # columns in braces')
-    if guesses.images.value is not None and PurePath(guesses.images.value).is_absolute():
-        parent = PurePath(guesses.images.value.partition("{")[0]).parent.as_posix()
+    if guesses.root is not None and guesses.images.value is not None:
         yield from _comment("The images lie outside this file's folder, which must be allowed.")
-        yield f"roots = [{_text(parent)}]"
+        yield f"roots = [{_text(guesses.root)}]"
     yield from _setting("fold", guesses.fold, '"fold"')
 
 
@@ -183,7 +184,8 @@ def _mirror(names: Sequence[str]) -> Iterator[str]:
 
 def _comment(text: str) -> list[str]:
     """Write a comment, in lines of some 96 characters."""
-    return [f"# {line}" for line in textwrap.wrap(text, 94)]
+    plain = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+    return [f"# {line}" for line in textwrap.wrap(plain, 94)]
 
 
 def _table(values: Mapping[str, str]) -> str:

@@ -78,7 +78,7 @@ def guess_votes(columns: Sequence[Column]) -> list[VoteGuess]:
     taken: set[str] = set()
     for group in _groups(usable):
         free = [column for column in group if column.name not in taken]
-        guess = _by_total(free) or _by_one(free)
+        guess = _by_total(free) or _by_one(free, usable)
         if guess is not None and not _repeats(guess, found):
             found.append(guess)
             taken |= {*guess.answers.values(), guess.total or ""}
@@ -124,8 +124,8 @@ def _by_total(group: Sequence[Column]) -> VoteGuess | None:
     return None
 
 
-def _by_one(group: Sequence[Column]) -> VoteGuess | None:
-    """Find numbers that add up to one."""
+def _by_one(group: Sequence[Column], others: Sequence[Column]) -> VoteGuess | None:
+    """Find numbers that add up to one, and among all columns one that is called their total."""
     parts = [c for c in group if np.nanmax(c.numbers) <= 1 and c.kind == "number"]
     if not 2 <= len(parts) <= MOST:
         return None
@@ -134,7 +134,7 @@ def _by_one(group: Sequence[Column]) -> VoteGuess | None:
         return None
     totals = [
         column.name
-        for column in group
+        for column in others
         if column.kind == "whole" and re.search("total|nvote|n_vote", column.name.lower())
     ]
     total = totals[0] if len(totals) == 1 else None

@@ -46,9 +46,11 @@ class TextSink:
     def _write(self, rows: Iterable[Sequence[str | None]]) -> None:
         """Write rows together, which is faster than one by one."""
         text = io.StringIO(newline="")
-        # In ECSV a line that begins with # is a comment, unless it begins with a quote.
-        quoting = csv.QUOTE_ALL if self._is_ecsv else csv.QUOTE_MINIMAL
-        csv.writer(text, lineterminator="\n", quoting=quoting).writerows(rows)
+        if self._is_ecsv:  # where a line that begins with # is a comment, and with " is none
+            writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        else:
+            writer = csv.writer(text, lineterminator="\n")
+        writer.writerows(rows)
         self._file.write(text.getvalue().encode())
 
 
