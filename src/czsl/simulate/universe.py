@@ -32,7 +32,7 @@ class Universe:
     shares: tuple[float, ...] = (0.40, 0.21, 0.21, 0.12, 0.06)  # in the order of CLASSES
     radius: tuple[float, float] = (7.0, 0.30)  # of half the light
     radius_range: tuple[float, float] = (3.5, 11.0)
-    brightness: tuple[float, float] = (5.5, 0.65)  # mean inside the half-light radius
+    brightness: tuple[float, float] = (6.0, 0.65)  # mean inside the half-light radius
     arm_contrast: tuple[float, float] = (0.75, 0.45)  # of spiral arms over their disc
     flattest_elliptical: float = 0.42  # axis ratio; the roundest are round
     lenticulars: float = 0.4  # share of "ellipticals" that are discs without arms
@@ -47,7 +47,7 @@ class Universe:
 
     # What people see: the clarity of a galaxy is a logistic function of the logarithm of
     # its detail, the signal-to-noise ratio of that which shows its class.
-    detail_half: float = 13.5  # the detail at which the clarity is one half
+    detail_half: float = 17.0  # the detail at which the clarity is one half
     detail_slope: float = 1.6
 
     # Volunteers
