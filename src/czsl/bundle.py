@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError
 from torch import Tensor
 
 from czsl.config import CatalogueSettings, ClassesSettings, ImagesSettings, VotesSettings
-from czsl.errors import ModelError, writing
+from czsl.errors import ModelError, WriteError, writing
 from czsl.files import sync
 from czsl.recipes import Recipe, Settings
 
@@ -104,10 +104,12 @@ def write_bundle(
     Raises
     ------
     WriteError
-        Where the folder cannot be written; an older model there is intact.
+        Where the folder cannot be written or holds anything but a model; what stood there
+        is intact.
     """
     from safetensors.torch import save
 
+    _refuse_other_content(folder)
     weights = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     body = content.model_dump(mode="json")
     document = {
@@ -129,9 +131,25 @@ def write_bundle(
             if folder.exists():
                 folder.rename(old)
             new.rename(folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+    finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _refuse_other_content(folder: Path) -> None:
+    """Refuse to put a model in the place of anything but a model."""
+    known = {WEIGHTS, "model.json", "README.md"}
+    if folder.is_dir():
+        others = sorted(path.name for path in folder.iterdir() if path.name not in known)
+    else:
+        others = [folder.name] if folder.exists() else []
+    if others:
+        raise WriteError(
+            f"{folder}: holds {others[0]!r}, which is no part of a model; choose a folder of the "
+            "model's own"
+        )
 
 
 def read_bundle(folder: Path) -> tuple[ModelContent, dict[str, Tensor]]:
@@ -151,7 +169,9 @@ def read_bundle(folder: Path) -> tuple[ModelContent, dict[str, Tensor]]:
     from safetensors.torch import load
 
     document = _document(folder)
-    body, checksums = document.get("content"), document.get("checksums", {})
+    body, checksums = document.get("content"), document.get("checksums")
+    if not isinstance(checksums, dict):
+        raise ModelError(f"{folder}/model.json: has no checksums; it was changed or cut")
     if _sha256(_canonical(body)) != checksums.get("content"):
         raise ModelError(f"{folder}/model.json: does not match its checksum; it was changed or cut")
     weights = _bytes(folder, WEIGHTS)

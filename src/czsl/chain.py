@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.catalogue import Catalogue, make_folds
+from czsl.errors import CatalogueError, ConfigError
 from czsl.nets.network import Network, make_network
 from czsl.recipes import Finetune, Recipe, Transfer
 from czsl.stages.calibrate import fit_temperature, softmax
@@ -90,6 +91,17 @@ class _Work:
     history: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def each_fold(self) -> range:
+        """The folds; none where no expert's object can be scored by what others taught."""
+        folds = len(np.unique(self.folds))
+        return range(folds if folds > 1 else 0)
+
+    @property
+    def tunes(self) -> bool:
+        """Whether experts' classes train the networks."""
+        return self.recipe.finetune is not None and bool(self.each_fold)
+
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
@@ -119,6 +131,8 @@ def learn(
     ------
     CatalogueError
         Where no stage has anything to learn from.
+    ConfigError
+        Where classes are to be read off answers, and one has none.
     """
     experts = np.flatnonzero(catalogue.is_expert)
     work = _Work(
@@ -131,25 +145,59 @@ def learn(
         experts=experts,
         folds=_folds(catalogue, experts, recipe, context.seed),
     )
+    _check_stages(work)
     start = _start(work)
     shared = _pretrained(work, start, fold=None)
-    networks, posteriors = [], np.full((2, len(experts), len(catalogue.classes)), np.nan)
-    tunes = recipe.finetune is not None and len(experts) > 0
-    own = recipe.pretrain is not None and recipe.pretrain.experts
-    for fold in range(int(work.folds.max()) + 1 if tunes or (own and len(experts)) else 1):
-        network, votes = _fold(work, start, shared, fold if tunes or own else None)
-        networks.append({name: value.clone() for name, value in network.state_dict().items()})
-        scored = np.flatnonzero(work.folds == fold) if tunes or own else np.arange(len(experts))
-        posteriors[0, scored] = _image_logits(work, network, experts[scored])
-        posteriors[1, scored] = votes[scored]
-    return _learned(work, networks, posteriors)
+    transfers = [_transfer(work, experts[work.folds != fold]) for fold in work.each_fold]
+    own = recipe.pretrain is not None and recipe.pretrain.experts and bool(work.each_fold)
+    networks, logits = [], np.full((len(experts), len(catalogue.classes)), np.nan)
+    if work.tunes or own:
+        for fold, transfer in enumerate(transfers):
+            network = _fold(work, start, shared, fold, transfer)
+            networks.append({name: value.clone() for name, value in network.state_dict().items()})
+            scored = np.flatnonzero(work.folds == fold)
+            logits[scored] = _image_logits(work, network, experts[scored])
+    else:
+        if shared is None:
+            raise CatalogueError(_nothing_learned(work))
+        networks.append(dict(shared.state_dict()))
+        logits[:] = _image_logits(work, shared, experts)
+    return _learned(work, networks, logits, _votes_posterior(work, transfers))
 
 
 def _folds(catalogue: Catalogue, experts: Rows, recipe: Recipe, seed: int) -> Rows:
     """Give the fold of each expert's object: the table's, or made by seed."""
+    if len(experts) < 2:
+        return np.zeros(len(experts), np.int64)
     if catalogue.folds is None:
-        return make_folds(catalogue.experts[experts], recipe.folds, seed)
+        return make_folds(catalogue.experts[experts], min(recipe.folds, len(experts)), seed)
     return np.unique(catalogue.folds[experts], return_inverse=True)[1].astype(np.int64)
+
+
+def _check_stages(work: _Work) -> None:
+    """Note what the experts' objects cannot teach; refuse classes that nothing can tell."""
+    recipe, classes = work.recipe, work.catalogue.config.classes
+    if not work.each_fold and recipe.finetune is not None:
+        work.note(
+            f"finetune is left out: {len(work.experts)} object(s) with an expert's class, and it "
+            "takes two folds of them, so that each is scored by a network that never saw it"
+        )
+    missing = [name for name in classes.names if not classes.from_answers.get(name)]
+    if _from_answers(work) and missing:
+        raise ConfigError(
+            f"[classes] from_answers: names no answer for {', '.join(map(repr, missing))}; without "
+            "the stage finetune classes are read off the volunteers' answers, so name them"
+        )
+
+
+def _nothing_learned(work: _Work) -> str:
+    """Say that no stage taught a network, and why."""
+    told = "".join(f"; {note}" for note in work.notes)
+    return (
+        f"{work.catalogue.config.table}: nothing teaches a network its classes: neither pretrain "
+        f"nor finetune has anything to learn from{told}; give volunteers' votes or experts' "
+        "classes, or leave the stages in the recipe"
+    )
 
 
 def _network(work: _Work) -> Network:
@@ -185,7 +233,7 @@ def _start(work: _Work) -> Tensors:
 def _pretrained(work: _Work, start: Tensors, fold: int | None) -> Network | None:
     """Give a network trained on volunteers' votes; of a fold's own where experts' votes train."""
     settings = work.recipe.pretrain
-    if settings is None or (settings.experts and len(work.experts) and fold is None):
+    if settings is None or (settings.experts and work.each_fold and fold is None):
         return None
     allowed = work.usable & ~work.catalogue.is_expert
     if settings.experts and fold is not None:
@@ -215,24 +263,35 @@ def _has_target(work: _Work) -> NDArray[np.bool_]:
 
 
 def _fold(
-    work: _Work, start: Tensors, shared: Network | None, fold: int | None
-) -> tuple[Network, Floats]:
-    """Train one fold's network and transfer; give the votes' posterior of every expert's object."""
-    training = work.experts if fold is None else work.experts[work.folds != fold]
-    transfer = _transfer(work, training)
-    pretrained = shared or (None if fold is None else _pretrained(work, start, fold))
+    work: _Work,
+    start: Tensors,
+    shared: Network | None,
+    fold: int,
+    transfer: FittedTransfer | None,
+) -> Network:
+    """Train one fold's network."""
+    pretrained = shared or _pretrained(work, start, fold)
     network = _network(work)
     network.load_state_dict(start if pretrained is None else pretrained.state_dict())
-    if work.recipe.finetune is not None and fold is not None:
+    if work.recipe.finetune is not None:
         settings = work.recipe.finetune
         if pretrained is None and work.recipe.reconstruct is None:
             settings = from_scratch(settings)
-        _finetune(work, network, training, transfer, settings, fold)
-    votes = np.full((len(work.experts), work.votes.layout.classes), np.nan)
-    if transfer is not None and work.transfer is not None:
-        known = work.transfer.usable[work.experts]
-        votes[known] = transfer.probabilities(work.transfer.features[work.experts[known]])
-    return network, votes
+        _finetune(work, network, work.experts[work.folds != fold], transfer, settings, fold)
+    elif pretrained is None:
+        raise CatalogueError(_nothing_learned(work))
+    return network
+
+
+def _votes_posterior(work: _Work, transfers: list[FittedTransfer | None]) -> Floats:
+    """Give the posterior of experts' objects from their votes, by the other folds' transfer."""
+    posterior = np.full((len(work.experts), work.votes.layout.classes), np.nan)
+    for fold, transfer in enumerate(transfers):
+        if transfer is not None and work.transfer is not None:
+            judged = (work.folds == fold) & work.transfer.usable[work.experts]
+            features = work.transfer.features[work.experts[judged]]
+            posterior[judged] = transfer.probabilities(features)
+    return posterior
 
 
 def _transfer(work: _Work, training: Rows) -> FittedTransfer | None:
@@ -298,9 +357,8 @@ def _finetune(
 
 def _from_answers(work: _Work) -> bool:
     """Tell whether nothing taught the classes' head, so that answers must say the class."""
-    recipe = work.recipe
-    tuned = recipe.finetune is not None and len(work.experts) > 0
-    return not tuned and recipe.pretrain is not None and recipe.pretrain.targets == "counts"
+    pretrain = work.recipe.pretrain
+    return not work.tunes and pretrain is not None and pretrain.targets == "counts"
 
 
 def _image_logits(work: _Work, network: Network, rows: Rows) -> Floats:
@@ -320,9 +378,8 @@ def _image_logits(work: _Work, network: Network, rows: Rows) -> Floats:
     return logits
 
 
-def _learned(work: _Work, networks: list[Tensors], posteriors: Floats) -> Learned:
+def _learned(work: _Work, networks: list[Tensors], logits: Floats, votes: Floats) -> Learned:
     """Fit the temperature to the out-of-fold logits and put everything together."""
-    logits, votes = posteriors
     known = work.usable[work.experts]
     temperature = 1.0
     if work.recipe.calibrate and known.any():

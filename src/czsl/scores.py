@@ -44,8 +44,10 @@ def wilson_interval(correct: int, number: int) -> tuple[float, float]:
     return float((middle - spread) / scale), float((middle + spread) / scale)
 
 
-def accuracy(predicted: Labels, labels: Labels) -> dict[str, float | int]:
+def accuracy(predicted: Labels, labels: Labels) -> dict[str, Any]:
     """Give the share of objects whose class is right, with its 95% interval.
+
+    Without any object the share is None.
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ def accuracy(predicted: Labels, labels: Labels) -> dict[str, float | int]:
     """
     correct, number = int(np.sum(predicted == labels)), len(labels)
     low, high = wilson_interval(correct, number)
-    share = correct / number if number else float("nan")
+    share = correct / number if number else None
     return {"accuracy": share, "low": low, "high": high, "n": number}
 
 
@@ -146,7 +148,7 @@ def scores(posterior: Floats, labels: Labels) -> dict[str, Any]:
     known = ~np.any(np.isnan(posterior), axis=1)
     posterior, labels = posterior[known], labels[known]
     if not len(labels):
-        return {"accuracy": None, "low": 0.0, "high": 1.0, "n": 0}
+        return accuracy(labels, labels)
     predicted = posterior.argmax(axis=1)
     return {
         **accuracy(predicted, labels),

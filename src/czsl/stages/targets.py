@@ -161,7 +161,7 @@ def transfer_inputs(catalogue: Catalogue, settings: Transfer) -> TransferInputs:
     columns = catalogue.extra if settings.extra else catalogue.extra[:, :0]
     if settings.kind == "perceptron":
         inputs = np.hstack([columns[:, :0], *fractions, columns])
-        known = ~np.any(np.isnan(inputs), axis=1)
+        known = catalogue.has_votes & ~np.any(np.isnan(inputs), axis=1)
         mirror = np.arange(inputs.shape[1])
         return TransferInputs(features=np.nan_to_num(inputs), usable=known, mirror=mirror)
     features = _stacked(fractions, _counts(catalogue), columns)
