@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from czsl.config import ImagesSettings
 from czsl.errors import ImageError
 from czsl.flags import Flag
 from czsl.images.build import build_store
 from czsl.images.source import open_source
 from czsl.images.store import ImageStore
+from czsl.sections import ImagesSettings
 
 SETTINGS = ImagesSettings(size=8)
 

@@ -10,11 +10,11 @@ import tifffile
 from astropy.io import fits
 from PIL import Image
 
-from czsl.config import ImagesSettings
 from czsl.flags import Flag
 from czsl.images import picture
 from czsl.images.decode import decode
 from czsl.images.unusable import UnusableImageError
+from czsl.sections import ImagesSettings
 
 GREY = np.arange(30 * 40, dtype=np.uint16).reshape(30, 40)
 RGB = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
@@ -167,6 +167,20 @@ def test_pages_of_a_tiff_are_bands():
     np.testing.assert_array_equal(found.pixels[..., 2], GREY + 2)
 
 
+def test_samples_without_a_name_are_bands():
+    raw = tiff(SMOOTH.astype(np.float32), photometric="minisblack", planarconfig="contig")
+    found = decode(raw)
+    np.testing.assert_array_equal(found.pixels, SMOOTH)
+    assert found.mode == "RGB;float32"
+
+
+def test_a_page_of_another_size_is_no_band(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(GREY, subfiletype=0)
+        file.write(GREY[::4, ::4], subfiletype=1)
+    np.testing.assert_array_equal(decode((tmp_path / "a.tif").read_bytes()).pixels[..., 0], GREY)
+
+
 def test_tiff_with_white_as_zero_is_turned_round():
     found = decode(tiff(GREY, photometric="miniswhite"))
     np.testing.assert_array_equal(found.pixels[..., 0], 65535 - GREY)
@@ -283,8 +297,6 @@ def test_unreadable(name):
     assert caught.value.flag == flag
 
 
-
-
 def stating(form: str) -> bytes:
     """A small file whose header states 60,000 x 60,000 pixels."""
     if form == "TIFF":
@@ -307,7 +319,9 @@ def test_bomb_is_not_decoded(form, monkeypatch):
     raw = stating(form)
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda image: pytest.fail("was decoded"))
     monkeypatch.setattr(tifffile.TiffPage, "asarray", lambda page: pytest.fail("was decoded"))
-    with pytest.raises(UnusableImageError, match="60000 x 60000 pixels|3600000000 pixels") as caught:
+    with pytest.raises(
+        UnusableImageError, match=r"60000 x 60000 pixels|3600000000 pixels"
+    ) as caught:
         decode(raw)
     assert caught.value.flag == Flag.IMAGE_TOO_LARGE
 

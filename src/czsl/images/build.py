@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from czsl.config import ImagesSettings
 from czsl.errors import ImageError, writing
 from czsl.files import fingerprint
 from czsl.flags import Flag
@@ -21,6 +20,7 @@ from czsl.images.source import ImageSource, refuse_outside
 from czsl.images.store import ImageStore
 from czsl.images.unusable import UnusableImageError
 from czsl.images.worker import Batch, Task, read_picture, stamp_of
+from czsl.sections import ImagesSettings
 
 Progress = Callable[[int, int], None]
 

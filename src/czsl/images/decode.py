@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps
 
-from czsl.config import ImagesSettings
 from czsl.flags import Flag
 from czsl.images.fits import decode_fits
 from czsl.images.picture import Picture, over_black, plain, refuse_huge
 from czsl.images.prepare import reduction
 from czsl.images.tiff import decode_tiff
 from czsl.images.unusable import UnusableImageError
+from czsl.sections import ImagesSettings
 
 ORIENTATION = 0x0112
 """The tag of EXIF that says how a picture is held."""

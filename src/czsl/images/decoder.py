@@ -16,11 +16,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from czsl.config import ImagesSettings
 from czsl.errors import CzslError, ImageError
 from czsl.images.source import ImageSource, refuse_outside
 from czsl.images.unusable import first_three
 from czsl.images.worker import Batch, Task, decode_batch
+from czsl.sections import ImagesSettings
 
 CHUNK = 64
 """Images that a process is given at once."""

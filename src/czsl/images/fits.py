@@ -11,11 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.flags import Flag
-from czsl.images.picture import MAX_PIXELS
+from czsl.images.picture import MAX_NUMBERS
 from czsl.images.unusable import UnusableImageError
-
-MAX_FLUXES = 3 * MAX_PIXELS
-"""A FITS image of more numbers is not decoded."""
 
 MAX_HEADER = 2**20
 """Bytes beyond the pixels that a packed file may unpack to."""
@@ -70,8 +67,8 @@ def _refuse_shape(shape: tuple[int, ...]) -> None:
     if prod(shape[:-3]) != 1:
         reason = f"a FITS image of shape {shape}, where (band, row, column) is read"
         raise UnusableImageError(Flag.IMAGE_UNREADABLE, reason)
-    if prod(shape) > MAX_FLUXES:
-        reason = f"a FITS image of {prod(shape)} numbers, of which {MAX_FLUXES} at most are read"
+    if prod(shape) > MAX_NUMBERS:
+        reason = f"a FITS image of {prod(shape)} numbers, of which {MAX_NUMBERS} at most are read"
         raise UnusableImageError(Flag.IMAGE_TOO_LARGE, reason)
 
 
@@ -86,7 +83,7 @@ def _unpacked(raw: bytes) -> bytes:
     """Unpack gzip, up to the size that an image may have."""
     if not raw.startswith(b"\x1f\x8b"):
         return raw
-    most = 8 * MAX_FLUXES + MAX_HEADER
+    most = 8 * MAX_NUMBERS + MAX_HEADER
     unpacker = zlib.decompressobj(wbits=31)
     content = unpacker.decompress(raw, most)
     if unpacker.unconsumed_tail:

@@ -13,6 +13,9 @@ from czsl.images.unusable import UnusableImageError
 MAX_PIXELS = 100_000_000
 """An image of more pixels is not decoded: it is no cutout, or a decompression bomb."""
 
+MAX_NUMBERS = 4 * MAX_PIXELS
+"""An image of more numbers, all bands together, is not decoded."""
+
 
 class Picture(NamedTuple):
     """A decoded image.
@@ -66,7 +69,8 @@ def over_black(pixels: NDArray[Any]) -> NDArray[Any]:
     """
     opaque = np.iinfo(pixels.dtype).max
     product = pixels[..., :-1].astype(np.uint64) * pixels[..., -1:]
-    return ((product + opaque // 2) // opaque).astype(pixels.dtype)
+    shown: NDArray[Any] = ((product + opaque // 2) // opaque).astype(pixels.dtype)
+    return shown
 
 
 def plain(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from czsl.config import ImagesSettings
 from czsl.flags import Flag
 from czsl.images.stretch import asinh_stretch
 from czsl.images.unusable import UnfitImageError, UnusableImageError
+from czsl.sections import ImagesSettings
 
 REDUCTIONS = (4, 2)
 """How many times smaller a JPEG may be decoded, the best first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from czsl.config import StretchSettings
+from czsl.sections import StretchSettings
 
 
 def asinh_stretch(pixels: NDArray[np.floating], settings: StretchSettings) -> NDArray[np.uint8]:

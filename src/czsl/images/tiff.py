@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from io import BytesIO
+from itertools import islice, takewhile
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from czsl.images.picture import Picture, over_black, plain, refuse_huge
+from czsl.flags import Flag
+from czsl.images.picture import MAX_NUMBERS, Picture, over_black, plain, refuse_huge
+from czsl.images.unusable import UnusableImageError
+
+MAX_PAGES = 8
+"""More pages of a file are not looked at."""
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
@@ -17,8 +23,8 @@ _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 def decode_tiff(raw: bytes) -> Picture | None:
     """Read the first image of a TIFF file, every bit of it.
 
-    White that is stored as zero is turned round; alpha is laid over black, samples that
-    the file does not explain are left out. Pages of equal size are bands.
+    White that is stored as zero is turned round; alpha is laid over black, more samples
+    beside colour are left out. Grey pages of equal size are bands.
 
     Parameters
     ----------
@@ -34,24 +40,42 @@ def decode_tiff(raw: bytes) -> Picture | None:
     Raises
     ------
     UnusableImageError
-        Where the image is absurdly large, or holds no real numbers.
+        Where the image is absurdly large, cut short, or holds no real numbers.
     """
     import tifffile
 
     with tifffile.TiffFile(BytesIO(raw)) as file:
-        series = file.series[0]
-        page = series.keyframe
+        # Not more pages than that: a damaged file may lead round in a circle.
+        pages: list[Any] = list(islice(file.pages, MAX_PAGES))
+        page = pages[0]
         if not _is_plain(page):
             return None
-        refuse_huge(prod(series.shape) // (series.shape[-1] if "S" in series.axes else 1), 1)
-        refuse_huge(page.imagelength, page.imagewidth)
-        pixels = _bands_last(series.asarray(), series.axes)
+        alike = takewhile(lambda one: one.shape == page.shape and one.dtype == page.dtype, pages)
+        grey = list(alike) if page.samplesperpixel == 1 else [page]
+        for one in grey:
+            _refuse_stated(one)
+        pixels = np.concatenate([_bands_last(one.asarray(), one.axes) for one in grey], axis=-1)
         bands = pixels.shape[-1]
         mode = _MODES.get(bands, f"{bands} bands")
         if pixels.dtype != np.uint8:
             mode += f";{pixels.dtype.name}"
         shown = _shown(plain(pixels), page)
     return Picture(shown, mode, shown.shape[0], shown.shape[1], bands)
+
+
+def _refuse_stated(page: Any) -> None:
+    """Refuse what a header states before memory is taken for it."""
+    # A damaged tag may hold many numbers, which int() refuses.
+    refuse_huge(int(page.imagelength), int(page.imagewidth))
+    numbers = max(prod(page.shape), prod(page.chunks))
+    if numbers > MAX_NUMBERS:
+        reason = f"{numbers} numbers, of which {MAX_NUMBERS} at most are decoded"
+        raise UnusableImageError(Flag.IMAGE_TOO_LARGE, reason)
+    # tifffile would show as black what the file does not hold.
+    held = sum(count > 0 for count in page.databytecounts)
+    if held < prod(page.chunked):
+        reason = f"cut short: holds {held} of its {prod(page.chunked)} strips or tiles"
+        raise UnusableImageError(Flag.IMAGE_UNREADABLE, reason)
 
 
 def _is_plain(page: Any) -> bool:
@@ -68,21 +92,24 @@ def _is_plain(page: Any) -> bool:
 
 
 def _bands_last(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
-    """Bring samples, or pages, to the last axis."""
-    if "S" not in axes:
-        pixels = pixels.reshape(-1, *pixels.shape[-2:])
-        return np.moveaxis(pixels, 0, -1)
-    pixels = np.moveaxis(pixels, axes.index("S"), -1)
-    return pixels.reshape(pixels.shape[-3:]) if prod(pixels.shape[:-3]) == 1 else pixels[0]
+    """Bring the samples of a page to the last axis."""
+    if axes == "YX":
+        return pixels[..., None]
+    return np.moveaxis(pixels, axes.index("S"), -1)
 
 
 def _shown(pixels: NDArray[Any], page: Any) -> NDArray[Any]:
-    """Make black zero, lay alpha over black, leave out what the file does not explain."""
+    """Make black zero, lay alpha over black, leave out what colour does not explain."""
     import tifffile
 
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and pixels.dtype.kind == "u":
         pixels = np.iinfo(pixels.dtype).max - pixels
     extra = page.extrasamples
-    if extra and extra[0] == tifffile.EXTRASAMPLE.UNASSALPHA and pixels.dtype.kind == "u":
-        return over_black(pixels[..., : pixels.shape[-1] - len(extra) + 1])
-    return pixels[..., : pixels.shape[-1] - len(extra)] if extra else pixels
+    colours = pixels.shape[-1] - len(extra)
+    if not extra:
+        return pixels
+    if extra[0] == tifffile.EXTRASAMPLE.UNASSALPHA and pixels.dtype.kind == "u":
+        return over_black(pixels[..., : colours + 1])
+    # Grey with samples that have no name: those are bands.
+    nameless = extra[0] == tifffile.EXTRASAMPLE.UNSPECIFIED and colours == 1
+    return pixels if nameless else pixels[..., :colours]

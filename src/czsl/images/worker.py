@@ -13,7 +13,6 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from czsl.config import ImagesSettings
 from czsl.errors import CzslError
 from czsl.flags import Flag
 from czsl.images.adapter import in_bands
@@ -22,6 +21,7 @@ from czsl.images.picture import Picture
 from czsl.images.prepare import prepare
 from czsl.images.source import ImageSource
 from czsl.images.unusable import UnfitImageError, UnusableImageError
+from czsl.sections import ImagesSettings
 
 
 class Task(NamedTuple):

@@ -1,0 +1,340 @@
+"""One contract for every kind of place that images come from."""
+
+import io
+import os
+import pickle
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from czsl.errors import ImageError, MissingExtraError
+from czsl.flags import Flag
+from czsl.images import adapter, folder
+from czsl.images.decode import decode
+from czsl.images.source import open_source
+from czsl.images.unusable import UnusableImageError
+
+IDS = ["587722952767439450", "b", "c"]
+ROWS = np.arange(3)
+
+
+def pixels(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (9, 9, 3), dtype=np.uint8)
+
+
+def png(seed: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels(seed)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_folder(place: Path, seeds: dict[str, int]) -> str:
+    (place / "images").mkdir(exist_ok=True)
+    for name, seed in seeds.items():
+        (place / f"images/{name}.png").write_bytes(png(seed))
+    return "images/{id}.png"
+
+
+def write_whole_folder(place: Path, seeds: dict[str, int]) -> str:
+    write_folder(place, seeds)
+    return "images"
+
+
+def write_zip(place: Path, seeds: dict[str, int]) -> str:
+    with zipfile.ZipFile(place / "cutouts.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, seed in seeds.items():
+            archive.writestr(f"deep/{name}.png", png(seed))
+    return "cutouts.zip/deep/{id}.png"
+
+
+def write_whole_zip(place: Path, seeds: dict[str, int]) -> str:
+    write_zip(place, seeds)
+    return "cutouts.zip"
+
+
+def write_tar(place: Path, seeds: dict[str, int], ending: str = "tar") -> str:
+    mode = {"tar": "w", "tar.gz": "w:gz", "tgz": "w:gz", "tar.xz": "w:xz"}[ending]
+    with tarfile.open(place / f"cutouts.{ending}", mode) as archive:
+        for name, seed in seeds.items():
+            member = tarfile.TarInfo(f"./{name}.png")
+            member.size, member.mtime = len(png(seed)), 1_700_000_000 + seed
+            archive.addfile(member, io.BytesIO(png(seed)))
+    return f"cutouts.{ending}/{{id}}.png"
+
+
+def write_hdf5(place: Path, seeds: dict[str, int], *, ids: bool = True) -> str:
+    with h5py.File(place / "cutouts.h5", "w") as file:
+        file["images"] = np.stack([pixels(seed) for seed in seeds.values()])
+        if ids:
+            file["ids"] = list(seeds)
+    return "cutouts.h5"
+
+
+def write_table(place: Path, seeds: dict[str, int], name: str = "galaxies") -> str:
+    values = [png(seed) for seed in seeds.values()]
+    table = pa.table({"id": list(seeds), "bytes": pa.array(values, pa.binary())})
+    pq.write_table(table, place / f"{name}.parquet", row_group_size=2)
+    return "{bytes}"
+
+
+def write_other_table(place: Path, seeds: dict[str, int]) -> str:
+    write_table(place, seeds, "cutouts")
+    return "cutouts.parquet/bytes"
+
+
+KINDS: dict[str, Callable[[Path, dict[str, int]], str]] = {
+    "folder": write_folder,
+    "whole folder": write_whole_folder,
+    "zip": write_zip,
+    "whole zip": write_whole_zip,
+    "tar": write_tar,
+    "tar.gz": lambda place, seeds: write_tar(place, seeds, "tar.gz"),
+    "tgz": lambda place, seeds: write_tar(place, seeds, "tgz"),
+    "tar.xz": lambda place, seeds: write_tar(place, seeds, "tar.xz"),
+    "hdf5": write_hdf5,
+    "hdf5 in order": lambda place, seeds: write_hdf5(place, seeds, ids=False),
+    "table": write_table,
+    "other table": write_other_table,
+}
+
+
+def opened(place: Path, pattern: str, **options):
+    return open_source(pattern, folder=place, table=place / "galaxies.parquet", **options)
+
+
+def located(source, pattern: str, ids: list[str] = IDS, rows=ROWS) -> list[str]:
+    return source.locate(ids, [pattern.replace("{id}", one) for one in ids], rows[: len(ids)])
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return KINDS[request.param]
+
+
+def test_each_object_has_its_image(kind, tmp_path):
+    pattern = kind(tmp_path, dict(zip(IDS, range(3), strict=True)))
+    source = opened(tmp_path, pattern)
+    for seed, reference in enumerate(located(source, pattern)):
+        np.testing.assert_array_equal(decode(source.read(reference)).pixels, pixels(seed))
+        assert source.outside(reference) is None
+
+
+def test_images_are_read_in_any_order_and_after_pickling(kind, tmp_path):
+    pattern = kind(tmp_path, dict(zip(IDS, range(3), strict=True)))
+    source = opened(tmp_path, pattern)
+    references = located(source, pattern)
+    source.read(references[0])  # what is open now stays behind
+    copy = pickle.loads(pickle.dumps(source))
+    for seed in (2, 0, 1, 1):
+        np.testing.assert_array_equal(decode(copy.read(references[seed])).pixels, pixels(seed))
+
+
+def test_stamp_changes_with_the_image_and_with_nothing_else(kind, tmp_path):
+    pattern = kind(tmp_path, {"a": 0, "b": 1})
+    source = opened(tmp_path, pattern)
+    references = located(source, pattern, ["a", "b"])
+    before = [source.stamp(reference) for reference in references]
+    assert all(before)
+    del source  # closes what was open: HDF5 does not write to it otherwise
+    assert before == [opened(tmp_path, pattern).stamp(one) for one in references]
+    for path in tmp_path.rglob("*"):
+        if path.is_file():  # a file system may count time in seconds
+            os.utime(path, (1, 1))
+    kind(tmp_path, {"a": 0, "b": 7})
+    after = opened(tmp_path, pattern)
+    assert after.stamp(references[1]) != before[1]
+
+
+def test_missing_image_has_no_stamp_and_is_flagged(kind, tmp_path):
+    pattern = kind(tmp_path, {"a": 0, "b": 1})
+    source = opened(tmp_path, pattern)
+    if pattern == "{bytes}" or kind is KINDS["hdf5 in order"]:
+        references = [located(source, pattern, ["a"])[0].replace("[0]", "[2]")]
+    else:
+        references = located(source, pattern, ["none"])
+    if references == [""]:
+        return  # nothing to ask for
+    assert source.stamp(references[0]) == ""
+    with pytest.raises(UnusableImageError, match=r"no such|holds no image") as caught:
+        source.read(references[0])
+    assert caught.value.flag == Flag.IMAGE_MISSING
+
+
+def test_absurdly_large_file_is_not_read(kind, tmp_path, monkeypatch):
+    pattern = kind(tmp_path, {"a": 0, "b": 1})
+    for module in ("folder", "archive", "hdf5", "parquet"):
+        monkeypatch.setattr(f"czsl.images.{module}.MAX_BYTES", 100)
+    source = opened(tmp_path, pattern)
+    with pytest.raises(UnusableImageError, match="bytes, of which 100 at most") as caught:
+        source.read(located(source, pattern, ["a"])[0])
+    assert caught.value.flag == Flag.IMAGE_TOO_LARGE
+
+
+# What is special to one kind.
+
+
+def test_web_addresses_are_refused():
+    with pytest.raises(ImageError, match="web addresses are not read; download"):
+        open_source("https://survey.org/{id}.jpg", folder=Path())
+
+
+def test_folder_with_two_images_of_one_object(tmp_path):
+    write_folder(tmp_path, {"a": 0, "b": 1})
+    (tmp_path / "images/a.JPG").write_bytes(b"another")
+    source = opened(tmp_path, "images")
+    with pytest.raises(ImageError, match=r"for one object, first \['a.JPG', 'a.png'\]"):
+        source.locate(["a", "b"], ["images", "images"])
+
+
+def test_a_folder_a_device_and_a_name_that_is_none(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    source = opened(tmp_path, "{id}")
+    with pytest.raises(UnusableImageError, match="is not a file but a folder or a device"):
+        source.read("pipe.png")
+    for reference in ("no\0name.png", "x" * 5000, "pipe.png/deeper.png"):
+        with pytest.raises(UnusableImageError, match=r"no such file|cannot be read"):
+            source.read(reference)
+        assert source.stamp(reference) == ""
+
+
+def test_archive_that_is_none(tmp_path):
+    (tmp_path / "cutouts.zip").write_text("an error page")
+    source = opened(tmp_path, "cutouts.zip/{id}.png")
+    with pytest.raises(ImageError, match=r"cutouts.zip: cannot be opened as an archive"):
+        source.stamp("cutouts.zip/a.png")
+    with pytest.raises(ImageError, match=r"gone.tar: cannot be opened as an archive \(.*No such"):
+        source.stamp("gone.tar/a.png")
+
+
+def test_compressed_tar_that_is_cut_short(tmp_path):
+    write_tar(tmp_path, {"a": 0}, "tar.gz")
+    path = tmp_path / "cutouts.tar.gz"
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ImageError, match="is damaged or incomplete"):
+        opened(tmp_path, "").stamp("cutouts.tar.gz/a.png")
+    assert list((tmp_path / ".czsl").iterdir()) == []
+
+
+def test_compressed_tar_is_unpacked_once_and_again_when_it_changed(tmp_path):
+    for seed in (0, 0, 5):
+        write_tar(tmp_path, {"a": seed}, "tar.gz")
+        os.utime(tmp_path / "cutouts.tar.gz", (seed, seed))
+        source = opened(tmp_path, "")
+        np.testing.assert_array_equal(
+            decode(source.read("cutouts.tar.gz/a.png")).pixels, pixels(seed)
+        )
+        assert len(list((tmp_path / ".czsl").iterdir())) == 1
+
+
+def test_member_of_a_zip_that_is_damaged_or_locked(tmp_path):
+    write_zip(tmp_path, {"a": 0})
+    raw = bytearray((tmp_path / "cutouts.zip").read_bytes())
+    raw[60] ^= 255
+    (tmp_path / "cutouts.zip").write_bytes(raw)
+    with pytest.raises(UnusableImageError, match="cannot be read from cutouts.zip") as caught:
+        opened(tmp_path, "").read("cutouts.zip/deep/a.png")
+    assert caught.value.flag == Flag.IMAGE_UNREADABLE
+    flags = raw.index(b"PK\1\2") + 8
+    raw[flags] |= 1  # encrypted
+    (tmp_path / "cutouts.zip").write_bytes(raw)
+    with pytest.raises(UnusableImageError, match="password"):
+        opened(tmp_path, "").read("cutouts.zip/deep/a.png")
+
+
+def test_several_archives_in_one_pattern(tmp_path):
+    for name, seed in (("one", 1), ("two", 2)):
+        write_zip(tmp_path, {"a": seed})
+        (tmp_path / "cutouts.zip").rename(tmp_path / f"{name}.zip")
+    source = opened(tmp_path, "{field}.zip/deep/{id}.png")
+    for name, seed in (("one", 1), ("two", 2)):
+        found = source.locate(["a"], [f"{name}.zip/deep/a.png"])
+        np.testing.assert_array_equal(decode(source.read(found[0])).pixels, pixels(seed))
+
+
+def test_hdf5_names_the_data_sets_that_are_there(tmp_path):
+    with h5py.File(tmp_path / "cutouts.h5", "w") as file:
+        file["pictures"] = np.zeros((2, 4, 4, 3))
+    source = opened(tmp_path, "cutouts.h5")
+    with pytest.raises(ImageError, match=r"no data set 'images' .*; there are pictures \(2, 4"):
+        located(source, "cutouts.h5")
+    found = located(source, "cutouts.h5/pictures", ["a", "b"])
+    assert found == ["cutouts.h5/pictures[0]", "cutouts.h5/pictures[1]"]
+
+
+def test_hdf5_with_too_few_images_or_ids(tmp_path):
+    write_hdf5(tmp_path, {"a": 0, "b": 1}, ids=False)
+    source = opened(tmp_path, "cutouts.h5")
+    with pytest.raises(ImageError, match=r"has 2 images and no ids, where .* has a row 3"):
+        located(source, "cutouts.h5")
+    with pytest.raises(ImageError, match="its images have no ids, so that the rows"):
+        source.locate(["a", "b"], ["cutouts.h5"] * 2)
+    del source
+    with h5py.File(tmp_path / "cutouts.h5", "a") as file:
+        file["ids"] = ["a"]
+    with pytest.raises(ImageError, match="has 2 images and 1 ids"):
+        located(opened(tmp_path, "cutouts.h5"), "cutouts.h5")
+
+
+def test_ids_that_are_stored_twice(tmp_path):
+    write_hdf5(tmp_path, {"a": 0, "b": 1}, ids=False)
+    with h5py.File(tmp_path / "cutouts.h5", "a") as file:
+        file["ids"] = [7, 7]
+    with pytest.raises(ImageError, match="1 ids stand there more than once, first '7'"):
+        located(opened(tmp_path, "cutouts.h5"), "cutouts.h5")
+
+
+def test_hdf5_needs_an_extra(tmp_path, monkeypatch):
+    pattern = write_hdf5(tmp_path, {"a": 0})
+    monkeypatch.setitem(__import__("sys").modules, "h5py", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "czsl\[hdf5\]"'):
+        located(opened(tmp_path, pattern), pattern)
+
+
+def test_objects_that_are_not_in_a_container_have_no_image(tmp_path):
+    for kind in (write_whole_folder, write_whole_zip, write_hdf5, write_other_table):
+        pattern = kind(tmp_path, {"a": 0, "b": 1})
+        found = located(opened(tmp_path, pattern), pattern, ["b", "none", "a"])
+        assert found[1] == ""
+        assert found[0]
+        assert found[2]
+
+
+def test_row_of_the_table_without_an_image(tmp_path):
+    table = pa.table({"id": ["a", "b"], "bytes": pa.array([png(0), None], pa.binary())})
+    pq.write_table(table, tmp_path / "galaxies.parquet")
+    source = opened(tmp_path, "{bytes}")
+    found = located(source, "{bytes}", ["a", "b"])
+    assert source.stamp(found[1]) == ""
+    with pytest.raises(UnusableImageError, match="the table holds no image in this row"):
+        source.read(found[1])
+
+
+def test_column_of_the_table_that_holds_no_bytes(tmp_path):
+    write_table(tmp_path, {"a": 0})
+    source = opened(tmp_path, "{id}")
+    with pytest.raises(ImageError, match=r"no column 'id' of bytes; there are 'bytes'"):
+        source.read("{id}[0]")
+    with pytest.raises(ImageError, match=r"none.parquet: cannot be opened as Parquet"):
+        source.read("none.parquet/bytes[0]")
+
+
+def test_a_table_may_be_read_by_rows_or_by_ids(tmp_path):
+    write_table(tmp_path, {"a": 0, "b": 1, "c": 2})
+    source = opened(tmp_path, "{bytes}")
+    assert source.locate(["c", "a"], ["{bytes}"] * 2) == ["{bytes}[2]", "{bytes}[0]"]
+    rows = np.array([2, 0])
+    assert source.locate(["c", "a"], ["{bytes}"] * 2, rows) == ["{bytes}[2]", "{bytes}[0]"]
+
+
+def test_endings_are_known_in_any_case():
+    assert folder.by_id(["A"], ["A.FITS.GZ"], "x") == ["x/A.FITS.GZ"]
+    assert adapter.parse("X.ZIP/a.jpg").kind == "zip"
+    assert adapter.parse("a.zipper/b.jpg") is None
