@@ -44,7 +44,7 @@ def save(path, *, ids=BIG):
     value = MaskedColumn([p or 0.0 for p in FLOATS], mask=[False, True, False], name="p")
     table = Table([MaskedColumn(ids, name="id"), code, value])
     kinds = {".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits", ".fits.gz": "fits"}
-    table.write(path, format=kinds.get(kind, "votable"))
+    table.write(path, format=kinds.get(kind, "votable"), overwrite=True)
     return path
 
 
@@ -218,6 +218,20 @@ def test_quoted_values_may_hold_commas_quotes_and_line_breaks(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('id,note\n1,"a, ""b""\nc"\n2,d\n')
     assert read_table(path, text=["note"])["note"].to_pylist() == ['a, "b"\nc', "d"]
+
+
+@pytest.mark.parametrize(("start", "end"), [("\ufeff", "\n"), ("", "\r\n")])
+def test_csv_of_other_systems(tmp_path, start, end):
+    path = tmp_path / "a.csv"
+    path.write_bytes((start + end.join(["id,n", "1,2", "3,4", ""])).encode())
+    assert read_table(path, text=["id"]).to_pydict() == {"id": ["1", "3"], "n": [2, 4]}
+    assert count_rows(path) == 2
+
+
+def test_a_file_that_has_changed_is_read_again(path):
+    assert count_rows(path) == 3
+    save(path, ids=[7, 8, 9])
+    assert read_table(path, columns=["id"])["id"].to_pylist() == [7, 8, 9]
 
 
 def test_unknown_columns_are_named_with_the_nearest(path):

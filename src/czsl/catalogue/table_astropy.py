@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from xml.parsers.expat import ExpatError
 
@@ -32,6 +33,7 @@ def scan(
     """Yield the columns in one batch; masked values are missing."""
     del as_given, rows  # Both formats name their types; neither can be read in parts.
     table = _read(path)
+    _parse.cache_clear()
     yield pa.table(
         {
             name: arrow_column(
@@ -45,7 +47,15 @@ def scan(
 
 
 def _read(path: Path) -> Table:
-    """Read the file."""
+    """Read the file, or take what was read for its names, if it has not changed since."""
+    status = path.stat()
+    return _parse(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1)
+def _parse(path: Path, changed: int, size: int) -> Table:
+    """Parse the file; the last one is kept until its columns were given."""
+    del changed, size  # They only tell a file from what stood there before.
     # Opened here, since astropy leaves files open that it fails to read.
     try:
         if path.suffix.lower() == ".ecsv":
