@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from czsl.catalogue import Catalogue, make_folds
 from czsl.errors import CatalogueError, ConfigError
 from czsl.nets.network import Network, make_network
-from czsl.recipes import Finetune, Recipe, Transfer
+from czsl.recipes import Finetune, Recipe
 from czsl.stages.calibrate import fit_temperature, softmax
 from czsl.stages.context import Context
 from czsl.stages.finetune import Labels, finetune, from_scratch
@@ -28,7 +28,7 @@ from czsl.stages.targets import (
     transfer_inputs,
     vote_targets,
 )
-from czsl.stages.transfer import FittedTransfer, fit_logistic_transfer, fit_perceptron
+from czsl.stages.transfer import FittedTransfer, fit_transfer
 from czsl.train.checkpoint import Tensors
 
 Floats = NDArray[np.float64]
@@ -306,24 +306,13 @@ def _transfer(work: _Work, training: Rows) -> FittedTransfer | None:
             "transfer is left out: it needs experts' objects of two classes or more that have votes"
         )
         return None
-    fitted = _fit_transfer(work, settings, inputs, rows, labels)
+    fitted = fit_transfer(settings, inputs, rows, labels, work.votes.layout, work.context.seed)
     if fitted.collapsed:
         work.note(
             f"transfer: the {settings.kind} collapsed, it gives every object the same class; "
             'its labels teach nothing (kind = "logistic" does not do that)'
         )
     return fitted
-
-
-def _fit_transfer(
-    work: _Work, settings: Transfer, inputs: TransferInputs, rows: Rows, labels: Rows
-) -> FittedTransfer:
-    """Fit the kind of transfer that the recipe names."""
-    classes, seed = work.votes.layout.classes, work.context.seed
-    if settings.kind == "perceptron":
-        return fit_perceptron(inputs.features[rows], labels, classes=classes, seed=seed)
-    variants = inputs.variants(rows, labels, work.votes.layout.class_mirror)
-    return fit_logistic_transfer(variants, classes=classes, seed=seed)
 
 
 def _finetune(

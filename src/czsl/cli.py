@@ -65,7 +65,7 @@ def main() -> None:
 @device_option
 @threads_option
 def demo(folder: Path, seed: int, device: str, threads: int | None) -> None:
-    """Simulate a small survey in FOLDER and run everything on it."""
+    """Simulate a small survey in FOLDER, run everything."""
     keep_freed_memory()
     from czsl.demo import run_demo
     from czsl.terminal import FitDisplay, console, show_arms
@@ -89,7 +89,11 @@ def demo(folder: Path, seed: int, device: str, threads: int | None) -> None:
 @click.argument("images", required=False, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Default: czsl.toml beside the table.")
 def init(table: Path, images: Path | None, out: Path | None) -> None:
-    """Look at TABLE (and a folder of IMAGES) and write a commented czsl.toml."""
+    """Look at TABLE and IMAGES, write a czsl.toml.
+
+    IMAGES is a folder or an archive; without it no image pattern is guessed. Every guess
+    is written with its reason.
+    """
     from czsl.catalogue.guess import guess_config
     from czsl.files import write_text
     from czsl.terminal import show_guess
@@ -97,7 +101,7 @@ def init(table: Path, images: Path | None, out: Path | None) -> None:
     out = out or table.parent / "czsl.toml"
     if out.exists():
         raise click.UsageError(f"{out} exists; delete it, or choose another name by --out")
-    guess = guess_config(table, images)
+    guess = guess_config(table, images, folder=out.parent)
     write_text(out, guess.text)
     show_guess(guess, out)
 
@@ -107,7 +111,11 @@ def init(table: Path, images: Path | None, out: Path | None) -> None:
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 def check(config: Path, threads: int | None, as_json: bool) -> None:
-    """Read everything and train nothing: tiers, classes, images, every problem."""
+    """Read everything, train nothing, tell every problem.
+
+    CONFIG is a czsl.toml or its folder. Ends with exit code 1 where something must be
+    mended.
+    """
     from czsl.check import check as run_check
     from czsl.terminal import FitDisplay, show_checked
 
@@ -140,18 +148,25 @@ def fit(
     device: str,
     threads: int | None,
 ) -> None:
-    """Fit a model and keep everything about it in a run folder."""
+    """Fit a model and keep it in a run folder.
+
+    CONFIG is a czsl.toml or its folder.
+    """
     keep_freed_memory()
     from czsl import Catalogue
+    from czsl.images.inspect import summary
+    from czsl.imaging import open_images
     from czsl.recipes import recipe_settings
     from czsl.run import fit_run
-    from czsl.terminal import FitDisplay, show_fit, show_warnings
+    from czsl.terminal import FitDisplay, show_fit, show_images, show_warnings
 
     catalogue = Catalogue.read(config)
     show_warnings([str(warning) for warning in catalogue.warnings])
     chosen = recipe_settings({"name": recipe}) if recipe else catalogue.config.recipe
     try:
         with FitDisplay() as display:
+            images = open_images(catalogue, processes=threads, progress=display.decoded)
+            show_images(summary(images))
             model = model_maker(seed, device, threads, display)(chosen)
             run = fit_run(model, catalogue, out, limit=limit, resume=resume)
     except KeyboardInterrupt:
@@ -170,7 +185,11 @@ def fit(
 def compare(
     config: Path, out: Path, resume: bool, seed: int, device: str, threads: int | None
 ) -> None:
-    """Fit what each tier gives alone and both recipes; score them on the same objects."""
+    """Compare each tier alone and both recipes.
+
+    CONFIG is a czsl.toml or its folder. Every arm is scored on the same experts' objects,
+    out of fold.
+    """
     keep_freed_memory()
     from czsl import Catalogue
     from czsl.compare.arms import compare as run_compare
@@ -225,7 +244,10 @@ def predict(
     device: str,
     threads: int | None,
 ) -> None:
-    """Predict every object of TABLE with a MODEL folder, in constant memory."""
+    """Predict every object of TABLE with a MODEL.
+
+    MODEL is the folder that 'czsl fit' wrote. Tables of any length are streamed.
+    """
     keep_freed_memory()
     from czsl import CzSL
     from czsl.survey.predict import predict_table
@@ -279,3 +301,7 @@ def keep_freed_memory() -> None:
     trim_threshold, mmap_threshold = -1, -3
     mallopt(trim_threshold, 1 << 30)
     mallopt(mmap_threshold, 1 << 30)
+
+
+if __name__ == "__main__":
+    main()

@@ -199,7 +199,7 @@ def show_checked(found: Checked) -> None:
     if found.catalogue:
         _show_catalogue(found.catalogue)
     if found.images:
-        _show_images(found.images)
+        show_images(found.images)
     for warning in found.warnings:
         console.print(f"[yellow]note:[/yellow] {escape(warning)}")
     for problem in found.problems:
@@ -248,7 +248,7 @@ def _show_confusion(confusion: Mapping[str, Any]) -> None:
     console.print(table)
 
 
-def _show_images(images: Mapping[str, Any]) -> None:
+def show_images(images: Mapping[str, Any]) -> None:
     """Print how many images can be used, and what is wrong with the others."""
     console.print(
         f"\n[bold]Images[/bold]: {images['usable']:,} of {images['images']:,} can be used"

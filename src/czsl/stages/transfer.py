@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from czsl.recipes import Transfer
 from czsl.stages.logistic import Variant, check_classes, fit_logistic, spread_logits
+from czsl.stages.targets import Layout, TransferInputs
 
 Floats = NDArray[np.float64]
 
@@ -83,6 +85,42 @@ class FittedTransfer:
             biases=tuple(arrays[f"bias{i}"] for i in layers),
             collapsed=collapsed,
         )
+
+
+def fit_transfer(
+    settings: Transfer,
+    inputs: TransferInputs,
+    rows: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    layout: Layout,
+    seed: int,
+) -> FittedTransfer:
+    """Fit the kind of transfer that a recipe names.
+
+    Parameters
+    ----------
+    settings
+        Which kind.
+    inputs
+        What is told of every object.
+    rows
+        Experts' objects that have votes, shape (row,).
+    labels
+        Their classes, shape (row,).
+    layout
+        The classes and their mirror.
+    seed
+        Seed of weights and folds.
+
+    Raises
+    ------
+    ArgumentError
+        Where all rows have one class.
+    """
+    if settings.kind == "perceptron":
+        return fit_perceptron(inputs.features[rows], labels, classes=layout.classes, seed=seed)
+    variants = inputs.variants(rows, labels, layout.class_mirror)
+    return fit_logistic_transfer(variants, classes=layout.classes, seed=seed)
 
 
 def fit_logistic_transfer(
