@@ -1,19 +1,27 @@
 """Building an image store: what is decoded, what is kept, what is refused."""
 
+import os
+import resource
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from PIL import Image
 
-from czsl.errors import ImageError
+from czsl.errors import ImageError, WriteError
+from czsl.files import write_json
 from czsl.flags import Flag
-from czsl.images.build import build_store
+from czsl.images import worker
+from czsl.images.build import build_store, decide_channels, store_folder
+from czsl.images.shards import locked
 from czsl.images.source import open_source
 from czsl.images.store import ImageStore
-from czsl.sections import ImagesSettings
+from czsl.sections import ImagesSettings, StretchSettings
 
 SETTINGS = ImagesSettings(size=8)
+NAMES = list("012345")
 
 
 def save(path: Path, seed: int, *, side: int = 16) -> None:
@@ -24,34 +32,322 @@ def save(path: Path, seed: int, *, side: int = 16) -> None:
 
 @pytest.fixture
 def survey(tmp_path):
-    for number in range(6):
-        save(tmp_path / f"images/{number}.png", number)
+    for name in NAMES:
+        save(tmp_path / f"images/{name}.png", int(name))
     return tmp_path
 
 
-def build(survey, names, **changes):
-    source = open_source("images/{id}.png", folder=survey)
-    references = [f"images/{name}.png" for name in names]
-    options = {"settings": SETTINGS, "source": source, "processes": 1, "shard_rows": 4}
+@pytest.fixture
+def decoded(monkeypatch):
+    """The references that were decoded, as they come."""
+    found: list[str] = []
+    whole = worker.read_picture
+
+    def read(task, reference):
+        found.append(reference)
+        return whole(task, reference)
+
+    monkeypatch.setattr(worker, "read_picture", read)
+    return found
+
+
+def build(survey, names=NAMES, *, pattern="images/{id}.png", **changes):
+    options = {
+        "settings": SETTINGS,
+        "source": open_source(pattern, folder=survey),
+        "processes": 1,
+        "shard_rows": 4,
+    }
+    references = [pattern.replace("{id}", name) for name in names]
     return build_store(survey / "store", names, references, **options | changes)
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "lock"}
+
+
 def test_images_come_back_in_the_order_asked_for(survey):
-    store = build(survey, list("012345"))
-    again = ImageStore.open(survey / "store", list("531"))
-    np.testing.assert_array_equal(again.gather(np.array([2, 0])), store.gather(np.array([1, 5])))
-    assert store.gather(np.arange(6)).shape == (6, 8, 8, 3)
-    assert len({image.tobytes() for image in store.gather(np.arange(6))}) == 6
+    store = build(survey)
+    images = store.gather(np.arange(6))
+    for name, image in zip(NAMES, images, strict=True):
+        whole = Image.open(survey / f"images/{name}.png")
+        expected = whole.resize((8, 8), Image.Resampling.LANCZOS)
+        np.testing.assert_array_equal(image, np.asarray(expected))
+    again = ImageStore.open(survey / "store", ["5", "3", "1"])
+    np.testing.assert_array_equal(again.gather(np.array([2, 0, 2])), images[[1, 5, 1]])
+    assert again.sizes.tolist() == [[16, 16, 3]] * 3
+    assert len(again) == 3
 
 
-def test_missing_image_is_a_row_of_zeros(survey):
-    store = build(survey, ["0", "1", "none"])
+def test_several_processes_write_the_same_bytes(tmp_path):
+    names = [str(number) for number in range(300)]  # enough for processes to start
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in names:
+            save(tmp_path / "1.png", int(name), side=8)
+            archive.write(tmp_path / "1.png", f"{name}.png")
+    alone = build(tmp_path, names, pattern="a.zip/{id}.png", shard_rows=130)
+    first = files(alone.folder)
+    alone.folder.rename(tmp_path / "alone")
+    several = build(tmp_path, names, pattern="a.zip/{id}.png", shard_rows=130, processes=3)
+    assert files(several.folder) == first
+    assert len([name for name in first if name.endswith(".npy")]) == 3
+
+
+def test_second_run_decodes_nothing_and_writes_nothing(survey, decoded):
+    before = files(build(survey).folder)
+    assert len(decoded) == 6
+    times = {path.name: path.stat().st_mtime_ns for path in (survey / "store").iterdir()}
+    decoded.clear()
+    assert files(build(survey).folder) == before
+    assert decoded == []
+    assert times == {path.name: path.stat().st_mtime_ns for path in (survey / "store").iterdir()}
+
+
+def test_only_new_images_are_decoded_into_a_new_shard(survey, decoded):
+    build(survey)
+    decoded.clear()
+    save(survey / "images/new.png", 77)
+    store = build(survey, ["new", *NAMES])
+    assert decoded == ["images/new.png"]
+    assert sorted(path.name for path in store.folder.glob("*.npy"))[-1] == "shard-00002.npy"
+    assert len(np.unique(store.gather(np.arange(7)), axis=0)) == 7
+
+
+def test_only_changed_images_are_decoded_and_the_last_counts(survey, decoded):
+    before = build(survey).gather(np.arange(6))
+    decoded.clear()
+    save(survey / "images/4.png", 99)
+    os.utime(survey / "images/4.png", (1, 1))
+    after = build(survey).gather(np.arange(6))
+    assert decoded == ["images/4.png"]
+    assert (before != after).any(axis=(1, 2, 3)).tolist() == [name == "4" for name in NAMES]
+
+
+def test_another_reference_is_decoded(survey, decoded):
+    build(survey)
+    save(survey / "others/0.png", 50)
+    decoded.clear()
+    references = ["others/0.png"] + [f"images/{name}.png" for name in NAMES[1:]]
+    source = open_source("{file}", folder=survey)
+    build_store(survey / "store", NAMES, references, settings=SETTINGS, source=source)
+    assert decoded == ["others/0.png"]
+
+
+def test_shard_of_which_nothing_counts_is_deleted(survey):
+    build(survey, NAMES[:4])
+    for name in NAMES[:4]:
+        os.utime(survey / f"images/{name}.png", (5, 5))
+    store = build(survey)
+    assert [path.name for path in sorted(store.folder.glob("*.npy"))] == [
+        "shard-00001.npy",
+        "shard-00002.npy",
+    ]
+    store.verify()
+
+
+def test_image_that_comes_later_is_decoded_later(survey):
+    store = build(survey, ["0", "1", "late"])
     assert store.flags.tolist() == [0, 0, Flag.IMAGE_MISSING]
     assert store.usable.tolist() == [True, True, False]
     assert not store.gather(np.array([2])).any()
+    save(survey / "images/late.png", 3)
+    assert build(survey, ["0", "1", "late"]).usable.all()
 
 
-def test_more_than_half_missing_is_an_error(survey):
-    with pytest.raises(ImageError, match=r"2 of 3 images are unusable .*'images/x.png' \(no such"):
-        build(survey, ["0", "x", "y"])
+def test_unusable_images_are_rows_with_flag_and_reason(survey):
+    (survey / "images/a.png").write_bytes(b"")
+    (survey / "images/b.png").write_bytes((survey / "images/0.png").read_bytes()[:100])
+    (survey / "images/c.png").write_text("<html>")
+    Image.new("RGB", (9, 9), "blue").save(survey / "images/d.png")
+    (survey / "images/e.png").mkdir()
+    store = build(survey, [*NAMES, *"abcde"])
+    assert store.flags[6:].tolist() == [
+        Flag.IMAGE_EMPTY,
+        Flag.IMAGE_UNREADABLE,
+        Flag.IMAGE_UNREADABLE,
+        Flag.IMAGE_BLANK,
+        Flag.IMAGE_UNREADABLE,
+    ]
+    reasons = store.details["reason"]
+    assert reasons[:6] == [""] * 6
+    assert all(reasons[6:])
+    assert store.sizes[9].tolist() == [9, 9, 3]
+    assert not store.gather(np.arange(6, 11)).any()
+
+
+def test_reason_that_may_pass_is_tried_again(survey, monkeypatch, decoded):
+    def fails(path):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("czsl.images.folder.read_file", fails)
+        with pytest.raises(ImageError, match=r"6 of 6 .*cannot be read: Input/output error"):
+            build(survey)
+    decoded.clear()
+    assert build(survey).usable.all()
+    assert len(decoded) == 6
+
+
+def test_more_than_half_missing_is_an_error_before_anything_is_written(survey):
+    with pytest.raises(ImageError) as caught:
+        build(survey, ["0", "1", "x", "y", "z", "w"])
+    assert str(caught.value) == (
+        "4 of 6 images are unusable (image_missing: 4): 'images/x.png' (no such file), "
+        "'images/y.png' (no such file), 'images/z.png' (no such file) …; correct [catalogue] "
+        "images, or the files"
+    )
     assert not (survey / "store").exists()
+
+
+def test_more_than_half_unusable_is_an_error_that_names_three(survey):
+    for name in "abcdefg":
+        (survey / f"images/{name}.png").write_text("")
+    words = r"7 of 13 .*\(image_empty: 7\): 'images/a.png' \(has no bytes\), 'images/b.png'"
+    with pytest.raises(ImageError, match=words):
+        build(survey, [*NAMES, *"abcdefg"])
+    assert build(survey, [*NAMES, *"abcdef"]).usable.sum() == 6
+
+
+def test_crop_larger_than_images_stops_and_names_three(survey):
+    for name in "24":
+        save(survey / f"images/{name}.png", 1, side=40)
+    words = (
+        r"^3 of 4 images do not fit the settings: 'images/0.png' \(16 x 16 pixels, smaller than "
+        r"the 20 of \[images\] crop\), .*; change \[images\]"
+    )
+    with pytest.raises(ImageError, match=words):
+        build(survey, ["2", "0", "1", "3"], settings=ImagesSettings(size=8, crop=20))
+    assert not list((survey / "store").glob("shard*"))
+
+
+def test_paths_that_leave_the_folder_are_refused_before_anything_is_read(survey, decoded):
+    with pytest.raises(ImageError, match="6 image paths lead out"):
+        build(survey, pattern="../{id}.png")
+    assert decoded == []
+    assert not (survey / "store").exists()
+
+
+def test_other_settings_are_refused_and_have_another_folder(survey):
+    build(survey)
+    other = ImagesSettings(size=8, crop=10)
+    with pytest.raises(ImageError, match="prepared with other settings; choose another folder"):
+        build(survey, settings=other)
+    folders = {
+        store_folder(survey, pattern, settings)
+        for pattern in ("a", "b")
+        for settings in (SETTINGS, other, ImagesSettings(size=8, stretch=StretchSettings(scale=2)))
+    }
+    assert len(folders) == 6
+
+
+def test_progress_counts_up_to_what_is_to_be_done(survey):
+    told: list[tuple[int, int]] = []
+    build(survey, progress=lambda done, total: told.append((done, total)))
+    assert told == [(4, 6), (6, 6)]
+
+
+def test_full_disk_leaves_the_store_as_it_was(survey):
+    before = files(build(survey, NAMES[:3]).folder)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))
+    try:
+        with pytest.raises(WriteError, match=r"shard-00001.npy: cannot be written \(File too lar"):
+            build(survey)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert files(survey / "store") == before
+    ImageStore.open(survey / "store", NAMES[:3]).verify()
+    assert build(survey).usable.all()
+
+
+def test_folder_that_cannot_be_made(survey):
+    (survey / "store").write_text("a file")
+    with pytest.raises(WriteError, match=r"store: cannot be written .* choose another place"):
+        build(survey)
+
+
+def test_two_processes_do_not_build_the_same_store(survey):
+    store = build(survey, NAMES[:2])
+    with (
+        locked(store.folder),
+        pytest.raises(ImageError, match="another process is decoding into this image store"),
+    ):
+        build(survey)
+    build(survey)
+    with locked(store.folder):
+        build(survey)  # nothing to do, so nothing to wait for
+
+
+def test_bands_in_files_of_their_own(tmp_path):
+    rng = np.random.default_rng(0)
+    flux = {band: rng.normal(20, 9, (12, 12)).astype(np.float32) for band in "irg"}
+    for band, values in flux.items():
+        fits.PrimaryHDU(values).writeto(tmp_path / f"1-{band}.fits")
+    fits.PrimaryHDU(np.stack([flux["i"], flux["r"], flux["g"]])).writeto(tmp_path / "cube.fits")
+    settings = ImagesSettings(size=12, bands=("i", "r", "g"))
+    files = build_store(
+        tmp_path / "store",
+        ["1", "2", "3"],
+        ["1-{band}.fits", "cube.fits", "2-{band}.fits"],
+        settings=settings,
+        source=open_source("{file}", folder=tmp_path),
+    )
+    one, cube, _ = files.gather(np.arange(3))
+    assert one.any()
+    np.testing.assert_array_equal(one, cube)
+    assert files.flags.tolist() == [0, 0, Flag.IMAGE_MISSING]
+    assert files.sizes[0].tolist() == [12, 12, 3]
+    fits.PrimaryHDU(flux["g"][:5]).writeto(tmp_path / "1-g.fits", overwrite=True)
+    source = open_source("{file}", folder=tmp_path)
+    task = worker.Task(source, settings, 3)
+    batch = worker.decode_batch(task, ["1-{band}.fits"])
+    assert batch.reasons == ["its bands differ in size, or are not grey: [(5, 12, 1), (12, 12, 1)]"]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "channels"),
+    [("a.fits", None, 1), ("b.fits", None, 3), ("c.png", None, 3), ("b.fits", 1, 1)],
+)
+def test_channels_are_as_set_or_as_the_first_readable_image_has(tmp_path, name, given, channels):
+    pixels = np.random.default_rng(0).normal(size=(3, 9, 9))
+    fits.PrimaryHDU(pixels[0]).writeto(tmp_path / "a.fits")
+    fits.PrimaryHDU(pixels).writeto(tmp_path / "b.fits")
+    Image.fromarray(pixels[0].astype(np.uint8)).save(tmp_path / "c.png")
+    (tmp_path / "damaged.fits").write_bytes(b"SIMPLE  =")
+    settings = ImagesSettings(size=8, channels=given)
+    source = open_source("{file}", folder=tmp_path)
+    assert decide_channels(source, ["none", "damaged.fits", name], settings) == channels
+    store = build_store(tmp_path / "store", ["1"], [name], settings=settings, source=source)
+    assert store.gather(np.array([0])).shape == (1, 8, 8, channels)
+
+
+def test_fits_of_two_bands_is_refused(tmp_path):
+    fits.PrimaryHDU(np.random.default_rng(0).normal(size=(2, 9, 9))).writeto(tmp_path / "1.fits")
+    with pytest.raises(ImageError, match=r"'1.fits' \(2 bands, where 1 or 3 can be used\)"):
+        build(tmp_path, ["1"], pattern="{id}.fits")
+
+
+@pytest.mark.parametrize("name", ["shard-00000.npy", "shard-00000.parquet"])
+@pytest.mark.parametrize("damage", ["gone", "short"])
+def test_damaged_shard_is_decoded_again(survey, decoded, name, damage):
+    before = build(survey).gather(np.arange(6))
+    path = survey / "store" / name
+    raw = path.read_bytes()
+    path.unlink()
+    if damage == "short":
+        path.write_bytes(raw[: len(raw) // 2])
+    decoded.clear()
+    store = build(survey)
+    assert len(decoded) == 4
+    np.testing.assert_array_equal(store.gather(np.arange(6)), before)
+    store.verify()
+
+
+def test_store_of_a_later_version_is_refused(survey):
+    store = build(survey)
+    write_json(store.folder / "manifest.json", {"schema": 99})
+    with pytest.raises(ImageError, match="is of version 99, where this program knows 1; delete"):
+        build(survey)
+    (store.folder / "manifest.json").write_text("{")
+    with pytest.raises(ImageError, match="is not the manifest of an image store"):
+        ImageStore.open(store.folder, NAMES)

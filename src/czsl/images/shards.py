@@ -20,7 +20,8 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,6 @@ class Form:
 
     def header(self, rows: int) -> bytes:
         """Write the header of a ``.npy`` file of so many images."""
-        from io import BytesIO
-
         buffer = BytesIO()
         shape = (rows, self.size, self.size, self.channels)
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
@@ -118,20 +117,22 @@ class Shards:
     def found(cls, folder: Path) -> Shards:
         """See what is in a folder: the manifest's shards, and those finished after it.
 
+        Shards of which a file is missing or of the wrong size do not count: their images
+        are decoded again.
+
         Raises
         ------
         ImageError
-            Where the folder holds something else, or a version that we do not know.
+            Where the manifest is none of ours, or of a version that we do not know.
         """
         shards = cls(folder)
         if (folder / "manifest.json").exists():
             content = _read_manifest(folder / "manifest.json")
-            shards.form = Form(**content["form"])
-            shards.numbers, shards.following = content["shards"], content["following"]
-            shards.finished = True
-        while shards._is_whole(shards.following):
-            shards.finished = False
-            shards.form = shards.form or _form_of(shards.rows_path(shards.following))
+            shards.form, shards.following = Form(**content["form"]), content["following"]
+            shards.numbers = [one for one in content["shards"] if shards._whole_form(one)]
+            shards.finished = shards.numbers == content["shards"]
+        while form := shards._whole_form(shards.following):
+            shards.form, shards.finished = form, False
             shards.numbers.append(shards.following)
             shards.following += 1
         return shards
@@ -144,8 +145,16 @@ class Shards:
         """Give the file that lists a shard's rows."""
         return self.folder / f"shard-{number:05d}.parquet"
 
-    def _is_whole(self, number: int) -> bool:
-        return self.rows_path(number).exists() and self.pixels_path(number).exists()
+    def _whole_form(self, number: int) -> Form | None:
+        """Say what the images of a shard have in common; None where it is not whole."""
+        try:
+            rows = pq.read_metadata(self.rows_path(number))
+            size = self.pixels_path(number).stat().st_size
+            form = Form(**json.loads(rows.metadata[b"czsl"]))
+        except (OSError, pa.ArrowException, LookupError, TypeError, ValueError):
+            return None
+        whole = size == len(form.header(rows.num_rows)) + rows.num_rows * form.row_bytes
+        return form if whole else None
 
     def read_rows(self, columns: list[str]) -> pa.Table:
         """Read some columns of all rows, with ``shard`` and ``row`` beside them.
@@ -214,7 +223,7 @@ class Shards:
         columns += [*batch.sizes.T, batch.modes, batch.reasons]
         table = pa.table(
             [pa.array(values, kind) for values, kind in zip(columns, ROWS.types, strict=True)],
-            schema=ROWS.with_metadata({"czsl": json.dumps(_form_content(self.form))}),
+            schema=ROWS.with_metadata({"czsl": json.dumps(asdict(self.form))}),
         )
         with replacing(self.rows_path(self.following)) as temporary:
             pq.write_table(table, temporary, compression="zstd")
@@ -228,7 +237,7 @@ class Shards:
         assert self.form is not None
         content = {
             "schema": SCHEMA,
-            "form": _form_content(self.form),
+            "form": asdict(self.form),
             "following": self.following,
             "shards": self.numbers,
         }
@@ -286,16 +295,6 @@ def locked(folder: Path) -> Iterator[None]:
                     "wait until it has ended"
                 ) from error
         yield
-
-
-def _form_content(form: Form) -> dict[str, Any]:
-    return {"size": form.size, "channels": form.channels, "fingerprint": form.fingerprint}
-
-
-def _form_of(path: Path) -> Form:
-    """Read from a finished shard what its images have in common."""
-    metadata = pq.read_schema(path).metadata
-    return Form(**json.loads(metadata[b"czsl"]))
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

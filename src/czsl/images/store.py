@@ -126,7 +126,7 @@ class ImageStore:
             path = Shards(self.folder).pixels_path(number)
             try:
                 self._maps[number] = np.load(path, mmap_mode="r")
-            except (OSError, ValueError) as error:
+            except (OSError, EOFError, ValueError) as error:
                 raise ImageError(
                     f"{path}: is missing or damaged ({error}); delete the folder {self.folder} "
                     "and the images are decoded again"
