@@ -177,10 +177,12 @@ class Predictor:
         Raises
         ------
         ModelError
-            Where a cutout's size or bands are not those of the training.
+            Where a cutout's size or bands are not those of the training, or the
+            catalogue's classes or answers are not the model's.
         ImageError
             Where a path leads out of the folder.
         """
+        self._check_words(catalogue)
         flags = np.zeros(len(catalogue), np.uint32)
         image = np.full((len(catalogue), self.layout.classes), np.nan)
         for rows in _chunks(len(catalogue), batch):
@@ -203,6 +205,22 @@ class Predictor:
         inputs = transfer_inputs(catalogue, settings)
         posterior[inputs.usable] = self.transfer.probabilities(inputs.features[inputs.usable])
         return posterior
+
+    def _check_words(self, catalogue: Catalogue) -> None:
+        """Refuse a catalogue whose classes or answers are others than the model's."""
+        mine, given = self.content, catalogue.config
+        answers = [[name for votes in c.votes for name in votes.names] for c in (mine, given)]
+        extra = [[name for votes in c.votes for name in votes.extra] for c in (mine, given)]
+        for words, known, found in (
+            ("classes", list(mine.classes.names), list(given.classes.names)),
+            ("answers", answers[0], answers[1] or answers[0]),
+            ("extra columns", extra[0], extra[1] if answers[1] else extra[0]),
+        ):
+            if known != found:
+                raise ModelError(
+                    f"the model knows the {words} {', '.join(known) or 'none'}, the catalogue has "
+                    f"{', '.join(found) or 'none'}; name the same in the same order"
+                )
 
     def _check_sizes(self, sizes: NDArray[np.int32], ids: NDArray[np.str_]) -> None:
         """Refuse cutouts that are not like those of the training."""

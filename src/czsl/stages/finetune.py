@@ -118,7 +118,7 @@ def from_scratch(settings: Finetune) -> Finetune:
         "layer_decay": 1.0,
         "freeze": False,
         "rate": 2 * settings.rate,
-        "images": max(settings.images, 8_000),
+        "images": round(1.6 * settings.images),
     }
     return settings.model_copy(update=changes)
 
