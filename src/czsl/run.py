@@ -72,7 +72,7 @@ class Run:
                 "another folder by --out"
             )
         if path.exists():
-            kept = json.loads(path.read_text(encoding="utf-8"))
+            kept = _read_json(path)
             changed = [name for name in given if kept.get(name) != given[name]]
             if changed:
                 raise RunError(
@@ -101,6 +101,16 @@ class Run:
             metadata={"model": model.predictor.content.fingerprint, "out_of_fold": "true"},
         )
         model.save(self.model)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Read what a run was started with."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(
+            f"{path}: is not whole or not ours ({error}); choose another folder by --out"
+        ) from error
 
 
 def fit_run(

@@ -1,0 +1,144 @@
+"""Predicting a table of any length, into every format."""
+
+import csv
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from astropy.table import Table
+
+from czsl.errors import CatalogueError, ModelError, WriteError
+from czsl.model import to_astropy
+from czsl.survey import predict as module
+from czsl.survey.predict import predict_table
+from tiny import name_of, quick, tiny_catalogue, tiny_model, write_survey
+
+COLUMNS = [
+    "id",
+    "class",
+    *(f"{kind}_{one}" for kind in ("p", "p_image", "p_votes") for one in ("round", "cw", "acw")),
+    "n_votes",
+    "tier",
+    "flags",
+]
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory):
+    return write_survey(tmp_path_factory.mktemp("predicted") / "survey")
+
+
+@pytest.fixture(scope="module")
+def model(survey):
+    return tiny_model(seed=1).fit(tiny_catalogue(survey, quick("czsl2023")))
+
+
+@pytest.fixture(scope="module")
+def expected(survey, model):
+    return model.predict(tiny_catalogue(survey, quick("czsl2023")))
+
+
+def numbers(table, name: str) -> np.ndarray:
+    return np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "fits", "vot"])
+def test_every_format_holds_the_same_predictions(survey, model, expected, tmp_path, ending):
+    out = tmp_path / f"predictions.{ending}"
+    done = predict_table(model, survey / "objects.csv", out, processes=1)
+    if ending == "csv":
+        table = Table.read(out, format="ascii.csv", converters={"id": str, "class": str})
+    elif ending == "parquet":
+        table = to_astropy(pq.read_table(out))
+    else:
+        table = Table.read(out)
+    assert table.colnames == COLUMNS
+    assert [str(one) for one in table["id"]] == expected["id"].tolist()
+    assert (done.rows, done.path) == (60, out)
+    for name in COLUMNS[2:12]:
+        np.testing.assert_allclose(numbers(table, name), numbers(expected, name), atol=1e-6)
+    assert table["flags"].tolist() == expected["flags"].tolist()
+    assert dict(done.flags) == {"image_unreadable": 1, "image_missing": 1, "no_votes": 16}
+
+
+def test_parts_of_a_table_give_what_the_whole_gives(survey, model, expected, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "ROWS", 7)
+    told = []
+    out = tmp_path / "a.parquet"
+    predict_table(model, survey / "objects.csv", out, processes=1, progress=told.append)
+    assert told == [7, 14, 21, 28, 35, 42, 49, 56, 60]
+    table = pq.read_table(out)
+    assert table["id"].to_pylist() == expected["id"].tolist()
+    values = table["p_cw"].to_numpy()
+    np.testing.assert_allclose(values, numbers(expected, "p_cw"), atol=1e-6)
+
+
+@pytest.mark.parametrize(("limit", "rows"), [(5, 5), (20, 20), (25, 25), (100, 60)])
+def test_a_limit_stops_after_so_many_rows(survey, model, tmp_path, monkeypatch, limit, rows):
+    monkeypatch.setattr(module, "ROWS", 20)
+    out = tmp_path / "a.parquet"
+    done = predict_table(model, survey / "objects.csv", out, processes=1, limit=limit)
+    assert done.rows == pq.read_metadata(out).num_rows == rows
+
+
+def test_the_model_is_named_in_the_metadata(survey, model, tmp_path):
+    out = tmp_path / "a.parquet"
+    predict_table(model, survey / "objects.csv", out, processes=1, limit=3)
+    metadata = pq.read_schema(out).metadata
+    content = model.predictor.content
+    assert metadata[b"model"].decode() == content.name == "czsl2023 model of objects"
+    assert metadata[b"fingerprint"].decode() == content.fingerprint
+
+
+def test_a_table_of_ids_alone_is_enough(survey, model, expected, tmp_path):
+    """Neither votes nor experts: another survey, somewhere else."""
+    table = tmp_path / "others.csv"
+    table.write_text("id\n" + "\n".join(name_of(row) for row in (3, 1, 59, 2)) + "\n")
+    out = tmp_path / "a.parquet"
+    predict_table(model, table, out, folder=survey, processes=1)
+    found = pq.read_table(out)
+    assert found["tier"].to_pylist() == ["unlabelled"] * 4
+    assert found["p_votes_cw"].null_count == 4
+    values = [expected["p_cw"][row] for row in (3, 1, 2)]
+    assert found["p_cw"].to_pylist()[:2] == pytest.approx(values[:2], abs=1e-6)
+    assert found["class"].to_pylist()[2] is None
+
+
+def test_images_may_lie_elsewhere(survey, model, tmp_path):
+    shutil.copytree(survey / "images", tmp_path / "pictures")
+    table = shutil.copy(survey / "objects.csv", tmp_path)
+    out = tmp_path / "a.csv"
+    predict_table(model, table, out, images="pictures/{id}.png", processes=1)
+    with out.open(newline="") as file:
+        assert sum(bool(row["class"]) for row in csv.DictReader(file)) == 58
+
+
+def test_a_missing_id_column_is_told_before_anything_is_written(survey, model, tmp_path):
+    table = tmp_path / "others.csv"
+    table.write_text("ID\n1\n")
+    with pytest.raises(CatalogueError, match="there is no column 'id'; did you mean 'ID'"):
+        predict_table(model, table, tmp_path / "a.csv", processes=1)
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_an_ending_that_is_no_table_is_told_at_once(survey, model, tmp_path):
+    with pytest.raises(WriteError, match=r"the ending '\.docx' is not one of a table"):
+        predict_table(model, survey / "objects.csv", tmp_path / "a.docx")
+
+
+def test_what_fails_halfway_leaves_the_old_catalogue(survey, model, tmp_path, monkeypatch):
+    """The last objects' cutouts are of another size."""
+    from PIL import Image
+
+    monkeypatch.setattr(module, "ROWS", 20)
+    own = shutil.copytree(survey, tmp_path / "survey")
+    Image.new("RGB", (50, 50)).save(own / "images" / f"{name_of(50)}.png")
+    pixels = np.random.default_rng(0).integers(0, 255, (50, 50, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(own / "images" / f"{name_of(50)}.png")
+    out = tmp_path / "a.parquet"
+    out.write_text("old")
+    with pytest.raises(ModelError, match=f"object '{name_of(50)}': its cutout has 50 x 50 pixels"):
+        predict_table(model, own / "objects.csv", out, processes=1)
+    assert out.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "survey"]
