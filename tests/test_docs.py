@@ -1,0 +1,287 @@
+"""The documentation says what is so: its snippets run, its names exist, it builds unwarned."""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import czsl
+from czsl.catalogue import Catalogue
+from czsl.cli import main as cli
+from czsl.compare.arms import compare
+from czsl.config import make_config, write_config
+from czsl.errors import CzslError
+from czsl.flags import MEANING, Flag
+from czsl.recipes import RECIPES, recipe_settings
+from tiny import quick, tiny_config, tiny_model, write_survey
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Give the code blocks of a page."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def commands(page: Path) -> list[str]:
+    """Give what a page tells to type: lines of shell blocks, and code within a sentence."""
+    text = page.read_text(encoding="utf-8")
+    lines = [line.partition("#")[0] for block in blocks(page, "sh") for line in block.split("\n")]
+    return [*lines, *re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)]
+
+
+def load(path: Path) -> ModuleType:
+    """Import a file of the documentation."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def short(monkeypatch, tmp_path):
+    """Work in an empty folder, with recipes that end soon."""
+    monkeypatch.setitem(RECIPES, "default", quick("default"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_readme_runs(short):
+    write_config(tiny_config(write_survey(short), quick("default")), short / "czsl.toml")
+    (block,) = blocks(ROOT / "README.md", "python")
+    names = {}
+    exec(block, names)
+    assert len(names["predictions"]) == 60
+    assert (short / "predictions.csv").read_text().startswith("id,class,p_round,p_cw,p_acw,")
+    assert names["model"].classes_ == ("round", "cw", "acw")
+
+
+def test_the_readme_fits_on_a_screen():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split("\n")) <= 64
+
+
+def test_the_first_survey_runs(short, capsys):
+    pytest.importorskip("galsim")
+    from czsl.simulate import simulate_survey
+
+    simulate_survey("demo", experts=60, voted=90, unlabelled=10, test=20, processes=1)
+    names = {}
+    for block in blocks(ROOT / "docs" / "first_survey.md", "python"):
+        exec(block, names)
+    assert names["done"].rows == 20
+    printed = capsys.readouterr().out
+    assert "60 expert (60 with votes), 30 volunteer, 10 unlabelled" in printed
+    assert "'n': 20" in printed
+
+
+def test_flags_are_described_as_the_page_says(capsys):
+    (block,) = blocks(ROOT / "docs" / "errors_and_flags.md", "python")
+    said = [line.partition("# ")[2] for line in block.split("\n") if "# " in line]
+    exec(block, {})
+    assert capsys.readouterr().out.split("\n")[:-1] == said
+
+
+@pytest.mark.parametrize("snippet", [snippet for page in TEXTS for snippet in blocks(page, "toml")])
+def test_every_configuration_in_the_pages_can_be_used(snippet):
+    least = {
+        "catalogue": {"table": "a.csv", "id": "id", "images": "images/{id}.jpg"},
+        "classes": {"column": "expert", "values": {"early": "E", "late": "L"}},
+    }
+    given = tomllib.loads(snippet)
+    config = make_config({**least, **given})
+    for arm, recipe in given.get("arms", {}).items():
+        assert config.arms[arm] == recipe_settings(recipe)
+
+
+def test_there_are_configurations_in_the_pages():
+    found = [snippet for page in PAGES for snippet in blocks(page, "toml")]
+    assert len(found) > 10
+    assert any("[[votes]]" in snippet for snippet in found)
+
+
+@pytest.mark.parametrize("name", [name for name in czsl.__all__ if name != "__version__"])
+def test_every_public_name_is_documented_with_an_example(name):
+    documented = getattr(czsl, name).__doc__
+    assert "Parameters\n" in documented
+    assert ">>> " in documented
+
+
+def test_the_commands_that_the_pages_name_exist_with_their_options():
+    named = set()
+    for command in [line for page in TEXTS for line in commands(page)]:
+        match = re.match(r"czsl +([a-z]+)(.*)", command.strip())
+        if match is None:
+            continue
+        assert match[1] in cli.commands, command
+        named.add(match[1])
+        options = [o for p in cli.commands[match[1]].params for o in p.opts]
+        for option in re.findall(r"--[a-z]+", match[2]):
+            assert option in [*options, "--help"], command
+    assert named == set(cli.commands)
+
+
+def test_the_targets_of_make_that_the_pages_name_exist():
+    targets = re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = {
+        match[1]
+        for page in TEXTS
+        for command in commands(page)
+        if (match := re.match(r"make +([a-z0-9]+)", command.strip()))
+    }
+    assert named >= {"demo", "test", "check", "docs"}
+    assert named <= set(targets)
+
+
+def test_the_command_line_page_shows_every_command():
+    page = (ROOT / "docs" / "command_line.md").read_text(encoding="utf-8")
+    shown = re.findall(r"```\{czsl-help\} ([a-z]+)", page)
+    assert shown == cli.list_commands(None)
+    assert re.findall(r"^## czsl ([a-z]+)$", page, re.MULTILINE) == shown
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.name)
+def test_links_between_files_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"(?<!!)\[[^\]]+\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_citation_is_of_this_version_and_of_the_paper():
+    yaml = pytest.importorskip("yaml")
+    content = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert content["version"] == czsl.__version__
+    paper = content["preferred-citation"]
+    assert (paper["year"], paper["volume"], paper["start"]) == (2023, 526, 1742)
+    assert [one["family-names"] for one in paper["authors"]] == [
+        "Jimenez",
+        "Alfaro",
+        "Torres Torres",
+        "Triguero",
+    ]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Build all pages as 'make docs' does, in a folder that is thrown away."""
+    pytest.importorskip("sphinx")
+    folder = tmp_path_factory.mktemp("docs")
+    ignored = shutil.ignore_patterns("_build", "generated")
+    shutil.copytree(ROOT / "docs", folder / "docs", ignore=ignored)
+    for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
+        shutil.copy(ROOT / name, folder / name)
+    command = ["-m", "sphinx", "-W", "--keep-going", "-q", "docs", "html"]
+    done = subprocess.run(
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "html"
+
+
+def test_the_built_pages_hold_every_flag(built):
+    page = (built / "errors_and_flags.html").read_text(encoding="utf-8")
+    for flag in Flag:
+        assert flag.name.lower() in page
+        assert MEANING[flag] in page
+
+
+def test_the_built_pages_hold_every_error(built):
+    page = (built / "errors_and_flags.html").read_text(encoding="utf-8")
+    for error in CzslError.__subclasses__():
+        if error.__module__ == "czsl.errors":
+            assert error.__name__ in page
+
+
+def test_the_built_pages_hold_every_command(built):
+    page = (built / "command_line.html").read_text(encoding="utf-8")
+    for command in cli.commands:
+        assert f"Usage: czsl {command} " in page
+
+
+def test_the_built_pages_hold_every_setting_of_the_stages(built):
+    page = (built / "recipes.html").read_text(encoding="utf-8")
+    for stage in ("reconstruct", "pretrain", "transfer", "finetune"):
+        for setting in type(getattr(RECIPES["czsl2023"], stage)).model_fields:
+            assert f">{setting}<" in page or setting == "augment"
+
+
+def test_the_public_names_have_built_pages(built):
+    generated = {path.stem for path in (built / "api" / "generated").glob("*.html")}
+    for name in ("czsl.model.CzSL", "czsl.catalogue.catalogue.Catalogue"):
+        assert name in generated
+
+
+@pytest.fixture(scope="module")
+def made():
+    """The script that writes the page of results."""
+    return load(ROOT / "docs" / "make_results.py")
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """A comparison of one arm with the majority, as a demo leaves it."""
+    folder = tmp_path_factory.mktemp("results")
+    write_survey(folder / "survey")
+    recipe = quick("default")
+    catalogue = Catalogue.read(tiny_config(folder / "survey", recipe))
+    arms = {"default": recipe}
+    compare(
+        catalogue,
+        folder / "demo" / "runs",
+        arms,
+        make_model=lambda recipe: tiny_model(recipe=recipe, seed=3),
+    )
+    (folder / "demo" / "demo.png").write_bytes(b"a picture")
+    return folder / "demo" / "runs"
+
+
+def test_figures_of_the_results_are_those_of_the_comparison(made, compared, tmp_path):
+    made.main(compared, compared, tmp_path / "results.md")
+    page = (tmp_path / "results.md").read_text(encoding="utf-8")
+    score = json.loads((compared / "metrics.json").read_text())["arms"]["default"]
+    row = (
+        f"| `default` | {score['accuracy']:.3f} | {score['low']:.3f} to {score['high']:.3f} | "
+        f"{score['balanced_accuracy']:.3f} | {score['auc']:.3f} | {score['log_loss']:.3f} | "
+        f"{score['n']} |"
+    )
+    assert page.count(row) == 2
+    assert "| volunteers' majority | " in page
+    assert f"Command: `make gz1`; seed 3, czsl {czsl.__version__}." in page
+    assert "20 expert, 28 volunteer, 12 unlabelled" in page
+    assert (tmp_path / "_static" / "demo.png").read_bytes() == b"a picture"
+
+
+def test_the_results_say_how_a_recipe_was_changed(made):
+    changed = quick("czsl2023", transfer=False).model_dump(mode="json")
+    told = made.changes(changed)
+    assert told.startswith("the recipe `czsl2023` with `folds = 2`, `reconstruct.epochs = 2`")
+    assert "`transfer = false`" in told
+    assert made.changes(RECIPES["default"].model_dump(mode="json")) == (
+        "the recipe `default` as it ships"
+    )
+
+
+def test_without_comparisons_the_results_say_what_to_run(made, compared, tmp_path):
+    with pytest.raises(SystemExit, match=r"gz1/metrics\.json: there is no such file; 'make gz1"):
+        made.main(tmp_path / "gz1", compared, tmp_path / "results.md")
+    assert not (tmp_path / "results.md").exists()
+
+
+def test_a_broken_file_of_a_comparison_is_named(made, tmp_path):
+    (tmp_path / "demo.png").write_bytes(b"")
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    (runs / "metrics.json").write_text("{")
+    with pytest.raises(SystemExit, match=r"runs/metrics\.json: cannot be read .*run the comp"):
+        made.main(runs, runs, tmp_path / "results.md")
