@@ -20,13 +20,16 @@ from PIL import Image, ImageFile, ImageOps
 from czsl.flags import Flag
 from czsl.images.fits import decode_fits
 from czsl.images.picture import Picture, over_black, plain, refuse_huge
-from czsl.images.prepare import reduction
+from czsl.images.prepare import central_box, reduced_box, reduction
 from czsl.images.tiff import decode_tiff
 from czsl.images.unusable import UnusableImageError
 from czsl.sections import ImagesSettings
 
 ORIENTATION = 0x0112
 """The tag of EXIF that says how a picture is held."""
+
+UPRIGHT = 1
+"""Its value where the picture is held as it is to be seen."""
 
 TURNED = (5, 6, 7, 8)
 """Its values that exchange rows and columns."""
@@ -66,8 +69,9 @@ def decode(
         A file's bytes (JPEG, PNG, TIFF, FITS), or pixels of shape (row, column) or
         (row, column, band).
     settings
-        Where given, a JPEG of which far more pixels are there than needed is decoded at a
-        half or a quarter of its size (:func:`~czsl.images.prepare.reduction`).
+        Where given, only the central square is kept; and a JPEG of which far more pixels
+        are there than needed is decoded at a half or a quarter of its size
+        (:func:`~czsl.images.prepare.reduction`).
     grey
         Whether only the luma is needed; it is all that is decoded of a JPEG then.
 
@@ -88,12 +92,12 @@ def decode(
 (JPEG, PNG, TIFF, FITS)
     """
     if not isinstance(raw, bytes):
-        return _array(raw)
+        return _square(_array(raw), settings)
     if not raw:
         raise UnusableImageError(Flag.IMAGE_EMPTY, "has no bytes")
     try:
         with _quiet():
-            return _decode_file(raw, settings, grey)
+            return _square(_decode_file(raw, settings, grey), settings)
     except Image.DecompressionBombError as error:
         raise UnusableImageError(Flag.IMAGE_TOO_LARGE, str(error)) from error
     except MALFORMED as error:
@@ -110,7 +114,7 @@ def _decode_file(raw: bytes, settings: ImagesSettings | None, grey: bool) -> Pic
         if found is not None:
             return found
         with _without_stderr():
-            return _picture(raw, ("TIFF",), None, grey)
+            return _picture(raw, ("TIFF",), settings, grey)
     if raw.startswith((b"SIMPLE  =", b"\x1f\x8b")):
         fluxes = decode_fits(raw)
         return Picture(fluxes, "FITS", *fluxes.shape)
@@ -154,16 +158,31 @@ def _picture(
     with Image.open(BytesIO(raw), formats=formats) as image:
         refuse_huge(image.height, image.width)
         mode, bands, (width, height) = image.mode, len(image.getbands()), image.size
-        if image.format == "JPEG" and settings is not None:
+        turn = image.getexif().get(ORIENTATION, UPRIGHT) if "exif" in image.info else UPRIGHT
+        factor = 1
+        if image.format == "JPEG" and settings is not None and turn == UPRIGHT:
             factor = reduction(height, width, settings)
             luma = "L" if grey and mode == "RGB" else None
             image.draft(luma, (width // factor, height // factor))
         image.load()
-        if "exif" in image.info:
-            if image.getexif().get(ORIENTATION) in TURNED:
-                width, height = height, width
+        if image.info.get("exif"):  # in a PNG file it may stand behind the pixels
             ImageOps.exif_transpose(image, in_place=True)
-        return Picture(_pixels(image), mode, height, width, bands)
+            if turn in TURNED:
+                width, height = height, width
+        if settings is None:
+            return Picture(_pixels(image), mode, height, width, bands)
+        top, left, side, span = reduced_box(height, width, factor, settings)
+        square = image.crop((left, top, left + side, top + side))
+        return Picture(_pixels(square), mode, height, width, bands, span)
+
+
+def _square(picture: Picture, settings: ImagesSettings | None) -> Picture:
+    """Keep the central square of an image that is still whole."""
+    if settings is None or picture.span:
+        return picture
+    top, left, side = central_box(picture.height, picture.width, settings.crop)
+    square = picture.pixels[top : top + side, left : left + side]
+    return picture._replace(pixels=square, span=side)
 
 
 def _pixels(image: Image.Image) -> NDArray[Any]:

@@ -30,6 +30,8 @@ class Picture(NamedTuple):
         ``"array"`` for pixels from a data set.
     height, width, bands
         Size of the image in the file, pixels, and its bands with alpha.
+    span
+        Where ``pixels`` are the central square alone: its side in those pixels.
     """
 
     pixels: NDArray[Any]
@@ -37,6 +39,7 @@ class Picture(NamedTuple):
     height: int
     width: int
     bands: int
+    span: float = 0.0
 
 
 def refuse_huge(height: int, width: int) -> None:

@@ -18,7 +18,7 @@ from czsl.flags import Flag
 from czsl.images.adapter import in_bands
 from czsl.images.decode import decode
 from czsl.images.picture import Picture
-from czsl.images.prepare import prepare
+from czsl.images.prepare import prepare_square
 from czsl.images.source import ImageSource
 from czsl.images.unusable import UnfitImageError, UnusableImageError
 from czsl.sections import ImagesSettings
@@ -124,8 +124,9 @@ def _decode_one(task: Task, reference: str, batch: Batch, index: int) -> None:
     picture = read_picture(task, reference)
     batch.sizes[index] = picture.height, picture.width, picture.bands
     batch.modes[index] = picture.mode
-    native = (picture.height, picture.width)
-    batch.pixels[index] = prepare(picture.pixels, task.settings, task.channels, native=native)
+    batch.pixels[index] = prepare_square(
+        picture.pixels, task.settings, task.channels, span=picture.span
+    )
 
 
 def stamp_of(source: ImageSource, reference: str, settings: ImagesSettings) -> str:
@@ -137,7 +138,9 @@ def stamp_of(source: ImageSource, reference: str, settings: ImagesSettings) -> s
 
 
 def read_picture(task: Task, reference: str) -> Picture:
-    """Read and decode an object's image; of one file for each band, their stack.
+    """Read and decode the central square of an object's image.
+
+    Of one file for each band, the bands are stacked.
 
     Raises
     ------
@@ -152,15 +155,14 @@ def read_picture(task: Task, reference: str) -> Picture:
     files = in_bands(reference, task.settings.bands)
     if files == [reference]:
         return decode(task.source.read(reference), settings=task.settings, grey=grey)
-    pictures = [decode(task.source.read(one)) for one in files]
-    shapes = {picture.pixels.shape for picture in pictures}
-    if len(shapes) > 1 or next(iter(shapes))[-1] != 1:
-        raise UnusableImageError(
-            Flag.IMAGE_UNREADABLE,
-            f"its bands differ in size, or are not grey: {sorted(shapes)}",
-        )
-    pixels = np.concatenate([picture.pixels for picture in pictures], axis=-1)
-    return Picture(pixels, pictures[0].mode, *pixels.shape)
+    pictures = [decode(task.source.read(one), settings=task.settings) for one in files]
+    first = pictures[0]
+    sizes = [(one.height, one.width, one.pixels.shape[-1]) for one in pictures]
+    if set(sizes) != {(first.height, first.width, 1)}:
+        reason = f"its bands differ in size, or are not grey: {sorted(set(sizes))}"
+        raise UnusableImageError(Flag.IMAGE_UNREADABLE, reason)
+    pixels = np.concatenate([one.pixels for one in pictures], axis=-1)
+    return first._replace(pixels=pixels, bands=len(pictures))
 
 
 def serve(jobs: BinaryIO, results: BinaryIO) -> None:
