@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from czsl.images.augment import augment, central, mirror_targets
+from czsl.images.augment import augment, central, mirror_targets, steady
 from czsl.recipes import Augment
 
-STILL = Augment(rotate=False, mirror=False)
-FLIPS = Augment(rotate=False, mirror=True)
-TURNS = Augment(rotate=True, mirror=True, shift=0.0, zoom=0.0)
+STILL = Augment(rotate="none", mirror=False, shift=0.0)
+FLIPS = Augment(rotate="none", mirror=True, shift=0.0)
+TURNS = Augment(rotate="any", mirror=True, shift=0.0, zoom=0.0)
+QUARTERS = Augment(rotate="quarter", mirror=True, shift=0.0)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -57,7 +58,7 @@ def test_a_mirrored_image_is_numpys_flip_of_its_columns():
         np.testing.assert_array_equal(after, expected[..., ::-1] if flipped else expected)
 
 
-@pytest.mark.parametrize("view", [16, 10])
+@pytest.mark.parametrize("view", [16, 10, 11])
 def test_nothing_changed_is_the_central_view(view):
     images = torch.rand(4, 3, 16, 16)
     changed, mirrored = augment(images, STILL, generator(), view=view)
@@ -94,6 +95,36 @@ def test_the_image_is_mirrored_exactly_where_the_flag_says_so():
     assert 20 < mirrored.sum() < 44
     signs = torch.where(mirrored, -1.0, 1.0)
     torch.testing.assert_close(handedness(changed), signs * sense, atol=0.15, rtol=0)
+
+
+def test_quarter_turns_move_pixels_and_change_none():
+    images = torch.rand(64, 3, 20, 20)
+    turned, mirrored = augment(images, QUARTERS, generator(), view=14)
+    found = set()
+    for before, after, flipped in zip(central(images, 14), turned, mirrored, strict=True):
+        kinds = [
+            (turns, flip)
+            for turns in range(4)
+            for flip in (False, True)
+            if torch.equal(after, (before.flip(2) if flip else before).rot90(turns, dims=(1, 2)))
+        ]
+        assert len(kinds) == 1
+        assert kinds[0][1] == flipped
+        found.add(kinds[0])
+    assert len(found) == 8
+
+
+@pytest.mark.parametrize("rotate", ["none", "quarter"])
+def test_without_interpolation_shifts_are_whole_pixels(rotate):
+    images = torch.zeros(100, 1, 33, 33)
+    images[:, :, 16, 16] = 1
+    settings = Augment(rotate=rotate, mirror=False, shift=0.1)
+    moved, _ = augment(images, settings, generator(), view=21)
+    assert torch.equal(moved.sum(dim=(1, 2, 3)), torch.ones(100))
+    places = moved[:, 0].flatten(1).argmax(dim=1)
+    away = torch.stack([places // 21 - 10, places % 21 - 10])
+    assert away.abs().max() == 2  # a tenth of 21 pixels
+    assert len(set(map(tuple, away.T.tolist()))) > 15
 
 
 def test_angles_are_spread_over_the_whole_turn():
@@ -158,3 +189,22 @@ def test_answers_swap_exactly_where_mirrored():
     assert torch.equal(swapped[mirrored], target[mirrored][:, [0, 2, 1, 3]])
     assert torch.equal(swapped[~mirrored], target[~mirrored])
     assert torch.equal(mirror_targets(swapped, mirrored, mirror), target)
+
+
+def test_images_are_scored_as_smooth_as_they_were_trained():
+    """Interpolation takes noise away; the sixteenth of a turn takes as much as the others."""
+    noise = torch.randn(64, 1, 48, 48, generator=generator())
+    turns = Augment(mirror=False, shift=0, zoom=0)
+    trained = augment(noise, turns, generator(), view=24)[0].std()
+    scored = steady(noise, 24, resampled=True).std()
+    assert torch.equal(steady(noise, 24, resampled=False), central(noise, 24))
+    assert scored == pytest.approx(trained.item(), rel=0.05)
+    assert scored < 0.8 * noise.std()
+
+
+def test_the_steady_view_turns_with_its_image():
+    images = torch.rand(3, 3, 20, 20)
+    for turn in range(4):
+        turned = steady(images.rot90(turn, dims=(2, 3)), 16, resampled=True)
+        expected = steady(images, 16, resampled=True).rot90(turn, dims=(2, 3))
+        torch.testing.assert_close(turned, expected, atol=1e-5, rtol=0)

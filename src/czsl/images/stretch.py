@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from czsl.sections import StretchSettings
+
+_LARGE = 1e30
+"""Larger fluxes are stretched with 64 bits, where they do not overflow."""
 
 
 def asinh_stretch(pixels: NDArray[np.floating], settings: StretchSettings) -> NDArray[np.uint8]:
@@ -32,7 +37,7 @@ def asinh_stretch(pixels: NDArray[np.floating], settings: StretchSettings) -> ND
     Returns
     -------
     ndarray
-        Grey levels, same shape, rounded down.
+        Grey levels, same shape, rounded down; to one level, where that is a close call.
 
     Examples
     --------
@@ -42,15 +47,22 @@ def asinh_stretch(pixels: NDArray[np.floating], settings: StretchSettings) -> ND
             [200],
             [  0]]], dtype=uint8)
     """
-    fluxes = pixels.astype(np.float64) - settings.minimum  # (row, column, band)
-    fluxes[~np.isfinite(fluxes).all(axis=-1)] = 0.0
-    intensity = fluxes.mean(axis=-1, keepdims=True)
-    slope = 255.0 * 0.1 / np.arcsinh(0.1 * settings.softening)
-    positive = intensity > 0
-    stretched = slope * np.arcsinh(intensity * (settings.softening / settings.scale))
-    ratio = np.divide(stretched, intensity, out=np.zeros_like(intensity), where=positive)
-    levels = np.maximum(fluxes * ratio, 0.0)
-    brightest = levels.max(axis=-1, keepdims=True)
-    np.divide(levels * 255.0, brightest, out=levels, where=brightest > 255.0)
-    shown: NDArray[np.uint8] = levels.astype(np.uint8)
+    largest = np.fmax.reduce(np.abs(pixels), axis=None)
+    # Half the memory is twice the speed; 32 bits hold all that 8 bits of grey show.
+    kind: Any = np.float32 if largest < _LARGE else np.float64
+    fluxes: NDArray[Any] = np.moveaxis(pixels, -1, 0).astype(kind, order="C")  # (band, row, column)
+    fluxes -= kind(settings.minimum)
+    intensity = fluxes.mean(axis=0)
+    intensity[~np.isfinite(intensity)] = 0
+    slope = kind(255 * 0.1 / np.arcsinh(0.1 * settings.softening))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = slope * np.arcsinh(intensity * kind(settings.softening / settings.scale))
+        ratio /= intensity
+        ratio[intensity <= 0] = 0
+        fluxes *= ratio  # now grey levels; infinite times 0 is not a number, and black
+    levels = np.fmax(fluxes, 0, out=fluxes)
+    brightest = np.maximum(levels.max(axis=0), 255)
+    levels *= 255 / brightest
+    shown = np.empty(pixels.shape, np.uint8)
+    shown[...] = np.moveaxis(levels, 0, -1)
     return shown
