@@ -42,8 +42,15 @@ def networks(count: int = 2):
 
 
 def reader(count: int = 2, **changes) -> ClassReader:
-    settings = {"layout": LAYOUT, "from_answers": False, "views": 8, "view": 24, "device": CPU}
-    return ClassReader(networks(count), **{**settings, **changes})
+    settings = {
+        "layout": LAYOUT,
+        "from_answers": False,
+        "views": 8,
+        "view": 24,
+        "resampled": False,
+        "device": CPU,
+    }
+    return ClassReader(changes.pop("networks", networks(count)), **{**settings, **changes})
 
 
 def pixels(count: int = 5, side: int = 32) -> np.ndarray:
@@ -52,20 +59,30 @@ def pixels(count: int = 5, side: int = 32) -> np.ndarray:
     return np.array(drawn, np.uint8).reshape(count, side, side, 3)
 
 
+RESAMPLED = pytest.mark.parametrize("resampled", [False, True])
+
+
+@RESAMPLED
 @pytest.mark.parametrize("from_answers", [False, True])
-def test_a_mirrored_image_has_the_mirrored_classes(from_answers):
-    read, images = reader(from_answers=from_answers), pixels()
+def test_a_mirrored_image_has_the_mirrored_classes(from_answers, resampled):
+    read, images = reader(from_answers=from_answers, resampled=resampled), pixels()
     found = read.logits(images)
     mirrored = read.logits(np.ascontiguousarray(images[:, :, ::-1]))
     np.testing.assert_allclose(mirrored, found[:, [0, 2, 1]], atol=1e-5)
     assert np.abs(found[:, 1] - found[:, 2]).max() > 1e-4  # else the test says nothing
 
 
+@RESAMPLED
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_a_turned_image_has_the_same_classes(turns):
-    read, images = reader(), pixels()
+def test_a_turned_image_has_the_same_classes(turns, resampled):
+    read, images = reader(resampled=resampled), pixels()
     turned = np.ascontiguousarray(np.rot90(images, turns, axes=(1, 2)))
     np.testing.assert_allclose(read.logits(turned), read.logits(images), atol=1e-5)
+
+
+def test_resampling_changes_what_networks_see():
+    found = [reader(1, views=1, resampled=resampled).logits(pixels()) for resampled in (0, 1)]
+    assert np.abs(found[0] - found[1]).max() > 1e-4
 
 
 def test_one_view_is_not_symmetric():
@@ -75,8 +92,7 @@ def test_one_view_is_not_symmetric():
 
 
 def test_log_probabilities_of_networks_are_averaged():
-    each = [ClassReader([network], layout=LAYOUT, from_answers=False, views=1, view=24, device=CPU)
-            for network in networks()]  # fmt: skip
+    each = [reader(views=1, networks=[network]) for network in networks()]
     mean = np.mean([one.logits(pixels()) for one in each], axis=0)
     np.testing.assert_allclose(reader(views=1).logits(pixels()), mean, atol=1e-6)
 
@@ -119,5 +135,6 @@ def test_batches_of_a_store_are_read_in_order():
     assert read.stored(Store(), rows[:0]).shape == (0, 3)
 
 
-def test_no_image_at_all_gives_no_row():
-    assert reader().logits(pixels(0)).shape == (0, 3)
+@RESAMPLED
+def test_no_image_at_all_gives_no_row(resampled):
+    assert reader(resampled=resampled).logits(pixels(0)).shape == (0, 3)
