@@ -168,7 +168,7 @@ def test_unusable_images_are_rows_with_flag_and_reason(survey):
         Flag.IMAGE_BLANK,
         Flag.IMAGE_UNREADABLE,
     ]
-    reasons = store.details["reason"]
+    reasons = store.column("reason").to_pylist()
     assert reasons[:6] == [""] * 6
     assert all(reasons[6:])
     assert store.sizes[9].tolist() == [9, 9, 3]

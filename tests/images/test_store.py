@@ -49,7 +49,7 @@ def test_flags_follow_the_ids(folder):
     store = ImageStore.open(folder, ["id 3", "id 4", "id 22"])
     assert store.flags.tolist() == [Flag.NO_VOTES, 0, 0]
     assert store.usable.all()  # having no votes is no fault of the image
-    assert store.details["reference"] == ["id 3", "id 4", "id 22"]
+    assert store.column("reference").to_pylist() == ["id 3", "id 4", "id 22"]
 
 
 def test_objects_that_are_not_in_the_store(folder):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from czsl.errors import ImageError
 from czsl.flags import UNUSABLE_IMAGE, Flag
@@ -29,8 +30,9 @@ def refuse_unusable(store: ImageStore) -> None:
             for flag in Flag
             if flag & UNUSABLE_IMAGE
         }
-        shown = [store.details["reference"][row] or str(store.ids[row]) for row in bad.tolist()]
-        reasons = [store.details["reason"][row] for row in bad.tolist()]
+        references = store.column("reference", bad).to_pylist()
+        shown = [one or str(store.ids[row]) for one, row in zip(references, bad, strict=True)]
+        reasons = store.column("reason", bad).to_pylist()
         raise too_many_unusable(len(store), counts, shown, reasons)
 
 
@@ -69,29 +71,34 @@ def summary(store: ImageStore) -> dict[str, Any]:
         height, pixels), the commonest first; ``modes``: how many files of each mode, as
         ``"RGB"``; ``bands``: how many of each number of bands.
     """
-    details = store.details
-    flags = {}
-    for flag in Flag:
-        rows = np.flatnonzero(store.flags & int(flag)).tolist()
-        if rows:
-            first = [
-                {
-                    "id": str(store.ids[row]),
-                    "reference": details["reference"][row],
-                    "reason": details["reason"][row],
-                }
-                for row in rows[:3]
-            ]
-            flags[str(flag.name).lower()] = {"count": len(rows), "first": first}
+    flags = {
+        str(flag.name).lower(): _flagged(store, np.flatnonzero(store.flags & int(flag)))
+        for flag in Flag
+        if (store.flags & int(flag)).any()
+    }
     known = store.sizes[store.sizes[:, 0] > 0].tolist()
     return {
         "images": len(store),
         "usable": int(store.usable.sum()),
         "flags": flags,
         "sizes": _counted(f"{width} x {height}" for height, width, _ in known),
-        "modes": _counted(mode for mode in details["mode"] if mode),
+        "modes": _counted(mode for mode in store.column("mode").to_pylist() if mode),
         "bands": _counted(str(bands) for _, _, bands in known),
     }
+
+
+def _flagged(store: ImageStore, rows: NDArray[np.int64]) -> dict[str, Any]:
+    """Count the images with a flag, and name the first three."""
+    first = rows[:3]
+    columns = {
+        "id": store.ids[first].tolist(),
+        "reference": store.column("reference", first).to_pylist(),
+        "reason": store.column("reason", first).to_pylist(),
+    }
+    named = [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
+    return {"count": len(rows), "first": named}
 
 
 def _counted(values: Any) -> dict[str, int]:

@@ -156,25 +156,22 @@ class Shards:
         whole = size == len(form.header(rows.num_rows)) + rows.num_rows * form.row_bytes
         return form if whole else None
 
+    def starts(self) -> NDArray[np.int64]:
+        """Count the rows before each shard, shape (shard,)."""
+        counts = [pq.read_metadata(self.rows_path(number)).num_rows for number in self.numbers]
+        return np.cumsum([0, *counts], dtype=np.int64)[:-1]
+
     def read_rows(self, columns: list[str]) -> pa.Table:
-        """Read some columns of all rows, with ``shard`` and ``row`` beside them.
+        """Read some columns of all rows of all shards.
 
         Raises
         ------
         ImageError
             Where a file is missing or damaged.
         """
-        tables = []
-        for number in self.numbers:
-            table = _read_table(self.rows_path(number), columns)
-            count = len(table)
-            shard = pa.array(np.full(count, number, np.int32))
-            table = table.append_column("shard", shard)
-            tables.append(table.append_column("row", pa.array(np.arange(count, dtype=np.int32))))
-        if not tables:
-            fields = [ROWS.field(name) for name in columns]
-            return pa.schema([*fields, ("shard", pa.int32()), ("row", pa.int32())]).empty_table()
-        return pa.concat_tables(tables)
+        schema = pa.schema([ROWS.field(name) for name in columns])
+        tables = [_read_table(self.rows_path(number), columns) for number in self.numbers]
+        return pa.concat_tables([schema.empty_table(), *tables])
 
     def write(self, ids: list[str], references: list[str], batches: Iterable[Batch]) -> Batch:
         """Write one shard, pixels first; return what is known of its rows.
@@ -232,8 +229,8 @@ class Shards:
         """Leave out the shards of which no row counts any more, and write the manifest."""
         rows = self.read_rows(["id"])
         last = latest(rows["id"], rows["id"])
-        counting = set(np.unique(rows["shard"].to_numpy()[last]).tolist())
-        self.numbers = [number for number in self.numbers if number in counting]
+        counting = np.unique(np.searchsorted(self.starts(), last, side="right") - 1)
+        self.numbers = [self.numbers[place] for place in counting.tolist()]
         assert self.form is not None
         content = {
             "schema": SCHEMA,

@@ -45,8 +45,9 @@ class ImageStore:
     ids: NDArray[np.str_]
     flags: NDArray[np.uint32]
     sizes: NDArray[np.int32]
-    _shard: NDArray[np.int32] = field(repr=False)
-    _row: NDArray[np.int32] = field(repr=False)
+    _shards: Shards = field(repr=False)
+    _starts: NDArray[np.int64] = field(repr=False)
+    _found: NDArray[np.int64] = field(repr=False)
     _maps: dict[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -85,8 +86,9 @@ class ImageStore:
             ids=ids,
             flags=taken["flags"],
             sizes=np.stack([taken["height"], taken["width"], taken["bands"]], axis=-1),
-            _shard=taken["shard"],
-            _row=taken["row"],
+            _shards=shards,
+            _starts=shards.starts(),
+            _found=found,
         )
 
     def __len__(self) -> int:
@@ -111,19 +113,20 @@ class ImageStore:
         ndarray
             Grey levels, shape (image, row, column, channel); zeros where unusable.
         """
-        rows = np.asarray(rows)
-        shards, within = self._shard[rows], self._row[rows]
-        images = np.empty((len(rows), self.size, self.size, self.channels), np.uint8)
-        for number in np.unique(shards).tolist():
-            here = np.flatnonzero(shards == number)
-            here = here[np.argsort(within[here])]  # forward through the file
-            images[here] = self._map(number)[within[here]]
+        found = self._found[np.asarray(rows)]
+        places = np.searchsorted(self._starts, found, side="right") - 1
+        images = np.empty((len(found), self.size, self.size, self.channels), np.uint8)
+        for place in np.unique(places).tolist():
+            here = np.flatnonzero(places == place)
+            here = here[np.argsort(found[here])]  # forward through the file
+            within = found[here] - self._starts[place]
+            images[here] = self._map(self._shards.numbers[place])[within]
         return images
 
     def _map(self, number: int) -> NDArray[np.uint8]:
         """Map a shard into memory, once."""
         if number not in self._maps:
-            path = Shards(self.folder).pixels_path(number)
+            path = self._shards.pixels_path(number)
             try:
                 self._maps[number] = np.load(path, mmap_mode="r")
             except (OSError, EOFError, ValueError) as error:
@@ -133,21 +136,24 @@ class ImageStore:
                 ) from error
         return self._maps[number]
 
-    @cached_property
-    def details(self) -> dict[str, list[str]]:
-        """What each file held (``mode``), where it is (``reference``), what is wrong."""
-        rows = Shards.found(self.folder).read_rows(["id", "reference", "mode", "reason"])
-        found = pa.array(latest(pa.array(self.ids, pa.string()), rows["id"]))
-        return {
-            name: rows[name].take(found).to_pylist() for name in ("reference", "mode", "reason")
-        }
+    def column(self, name: str, rows: NDArray[np.integer] | None = None) -> pa.ChunkedArray:
+        """Read what else is known of the images.
+
+        Parameters
+        ----------
+        name
+            ``"reference"`` (where an image came from), ``"mode"`` (what its file held),
+            ``"reason"`` (what is wrong with it, or empty), ``"checksum"``, ``"stamp"``.
+        rows
+            Rows of the order in which the store was opened; by default all.
+        """
+        found = self._found if rows is None else self._found[rows]
+        return self._shards.read_rows([name])[name].take(pa.array(found))
 
     @cached_property
     def fingerprint(self) -> str:
         """Hash of every image and its flags, which changes when one of them does."""
-        rows = Shards.found(self.folder).read_rows(["id", "checksum"])
-        found = latest(pa.array(self.ids, pa.string()), rows["id"])
-        checksums = rows["checksum"].to_numpy()[found]
+        checksums = self.column("checksum").to_numpy()
         return fingerprint(self.size, self.channels, checksums.tobytes(), self.flags.tobytes())
 
     def verify(self) -> None:
@@ -158,13 +164,12 @@ class ImageStore:
         ImageError
             How many images differ, and the first three.
         """
-        rows = Shards.found(self.folder).read_rows(["id", "checksum"])
-        found = latest(pa.array(self.ids, pa.string()), rows["id"])
-        expected = rows["checksum"].to_numpy()[found]
+        expected = self.column("checksum").to_pylist()
         changed = [
-            str(self.ids[index])
-            for index in range(len(self))
-            if zlib.crc32(self.gather(np.array([index])).tobytes()) != expected[index]
+            str(self.ids[row])
+            for start in range(0, len(self), 1024)
+            for row, image in enumerate(self.gather(np.arange(len(self))[start:][:1024]), start)
+            if zlib.crc32(image.tobytes()) != expected[row]
         ]
         if changed:
             raise ImageError(
