@@ -359,6 +359,7 @@ def _image_logits(work: _Work, network: Network, rows: Rows) -> Floats:
         from_answers=_from_answers(work),
         views=work.recipe.views,
         view=work.context.view,
+        resampled=work.recipe.resampled,
         device=device,
     )
     logits = np.full((len(rows), work.votes.layout.classes), np.nan)

@@ -120,6 +120,7 @@ class Predictor:
             from_answers=content.from_answers,
             views=content.recipe.views,
             view=content.images.seen,
+            resampled=content.recipe.resampled,
             device=self.fabric.device,
         )
 

@@ -30,16 +30,17 @@ class Augment(Settings):
     Parameters
     ----------
     rotate
-        Any angle, with a shift and a zoom; otherwise the image is only mirrored.
+        ``"any"`` angle, with a zoom, which interpolates; ``"quarter"`` turns, which keep
+        every pixel's value and noise; or ``"none"``.
     mirror
         Mirror half of the images, and swap their mirrored answers and classes.
     shift
-        Largest shift, as a fraction of the view's side.
+        Largest shift, as a fraction of the view's side; whole pixels unless ``"any"``.
     zoom
-        Largest relative change of scale.
+        Largest relative change of scale; none unless ``"any"``.
     """
 
-    rotate: bool = True
+    rotate: Literal["any", "quarter", "none"] = "any"
     mirror: bool = True
     shift: float = Field(default=0.08, ge=0, lt=0.5)
     zoom: float = Field(default=0.1, ge=0, lt=0.5)
@@ -88,6 +89,11 @@ class Training(Settings):
     held_out: float = Field(default=0.0, ge=0, lt=1)
     hold_out: Literal["random", "last"] = "random"
     augment: Augment | None = None
+
+    @property
+    def resampled(self) -> bool:
+        """Whether training images are rotated by any angle, hence interpolated."""
+        return self.augment is not None and self.augment.rotate == "any"
 
 
 class Pretrain(Training):
@@ -203,6 +209,12 @@ class Recipe(Settings):
     transfer: Transfer | None
     finetune: Finetune | None
     calibrate: bool
+
+    @property
+    def resampled(self) -> bool:
+        """Whether networks are trained on rotated, hence interpolated, images."""
+        stages = (self.pretrain, self.finetune)
+        return any(stage is not None and stage.resampled for stage in stages)
 
 
 def _published(**changes: Any) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def augment(
     Examples
     --------
     >>> images = torch.rand(4, 3, 16, 16)
-    >>> still = Augment(rotate=False, mirror=False)
+    >>> still = Augment(rotate="none", mirror=False, shift=0.0)
     >>> changed, mirrored = augment(images, still, torch.Generator().manual_seed(0),
     ...                             view=16)
     >>> torch.equal(changed, images), mirrored.any().item()
@@ -53,10 +53,10 @@ def augment(
     mirrored = (
         (draws[:, 0] < 0.5) if settings.mirror else torch.zeros_like(draws[:, 0], dtype=torch.bool)
     )
-    if settings.rotate:
+    if settings.rotate == "any":
         return _resample(images, _affine(draws, mirrored, settings), view), mirrored
-    images = central(images, view)
-    return torch.where(mirrored[:, None, None, None], images.flip(3), images), mirrored
+    affine = _exact(draws, mirrored, settings, view, images.shape[-1])
+    return _resample(images, affine, view, exact=True), mirrored
 
 
 def central(images: Tensor, view: int) -> Tensor:
@@ -77,6 +77,39 @@ def central(images: Tensor, view: int) -> Tensor:
     """
     start = (images.shape[-1] - view) // 2
     return images[..., start : start + view, start : start + view]
+
+
+def steady(images: Tensor, view: int, *, resampled: bool) -> Tensor:
+    """Give the view of images that scoring and prediction start from.
+
+    Training images that were rotated were interpolated, which smooths their noise. So
+    that a network sees noise of the same kind afterwards, images are then rotated too, by
+    a sixteenth of a turn: of all angles the farthest from those that leave pixels as they
+    are.
+
+    Parameters
+    ----------
+    images
+        Shape (object, channel, row, column).
+    view
+        Side of the central square that is given, pixels.
+    resampled
+        Whether training rotated its images.
+
+    Examples
+    --------
+    >>> images = torch.rand(2, 3, 16, 16)
+    >>> torch.equal(steady(images, 8, resampled=False), central(images, 8))
+    True
+    >>> noisy = torch.randn(8, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    >>> bool(steady(noisy, 32, resampled=True).std() < 0.8 * noisy.std())
+    True
+    """
+    if not resampled or not len(images):  # there is no grid for no image
+        return central(images, view)
+    cosine, sine = math.cos(math.pi / 8), math.sin(math.pi / 8)
+    affine = images.new_tensor([[cosine, -sine, 0.0], [sine, cosine, 0.0]])
+    return _resample(images, affine.expand(len(images), 2, 3), view)
 
 
 def mirror_targets(target: Tensor, mirrored: Tensor, mirror: Tensor) -> Tensor:
@@ -115,10 +148,25 @@ def _affine(draws: Tensor, mirrored: Tensor, settings: Augment) -> Tensor:
     return torch.stack(rows, dim=1)
 
 
-def _resample(images: Tensor, affine: Tensor, view: int) -> Tensor:
+def _exact(draws: Tensor, mirrored: Tensor, settings: Augment, view: int, side: int) -> Tensor:
+    """Map pixels to pixels: quarter turns and whole shifts, shape (object, 2, 3)."""
+    turns = (draws[:, 1] * 4).floor() if settings.rotate == "quarter" else 0 * draws[:, 1]
+    turned = torch.stack([turns / 4, draws.new_full((len(draws),), 0.5)], dim=1)
+    pixels = (settings.shift * view * (2 * draws[:, 3:5] - 1)).round()
+    still = settings.model_copy(update={"zoom": 0.0, "shift": 0.0})
+    columns = [draws[:, :1], turned, draws[:, 3:5]]
+    affine = _affine(torch.cat(columns, dim=1), mirrored, still).round()
+    affine[:, :, 2] = 2 * pixels / view - (side - view) % 2 / view
+    return affine
+
+
+def _resample(images: Tensor, affine: Tensor, view: int, *, exact: bool = False) -> Tensor:
     """Draw the view of each image anew at the places that its affine map names."""
     # The grid spans the view, from -1 to 1; the image's own units are larger by its margin.
     share = view / images.shape[-1]
     shape = [len(images), images.shape[1], view, view]
     grid = functional.affine_grid(affine * share, shape, align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    mode = "nearest" if exact else "bilinear"
+    return functional.grid_sample(
+        images, grid, mode=mode, padding_mode="reflection", align_corners=False
+    )

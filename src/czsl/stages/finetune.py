@@ -82,7 +82,8 @@ def finetune(
         The epochs.
     """
     if settings.head == "logistic" and len(np.unique(labels.classes)) > 1:
-        start_head(context, network, labels.experts, labels.classes, votes.layout)
+        layout, resampled = votes.layout, settings.resampled
+        start_head(context, network, labels.experts, labels.classes, layout, resampled=resampled)
     network.dropout.p = settings.dropout
     squared = settings.loss == "squared"
     samples = _published if squared else _companions

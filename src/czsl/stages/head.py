@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from czsl.images.augment import central
+from czsl.images.augment import steady
 from czsl.nets.network import Network
 from czsl.stages.context import Context
 from czsl.stages.logistic import fit_logistic
@@ -27,6 +27,8 @@ def start_head(
     rows: NDArray[np.int64],
     labels: NDArray[np.int64],
     layout: Layout,
+    *,
+    resampled: bool,
 ) -> None:
     """Set the classes' head to the logistic regression of classes on features, in place.
 
@@ -42,9 +44,11 @@ def start_head(
         Their classes, shape (row,), two or more.
     layout
         The classes and their mirror.
+    resampled
+        Whether training rotates its images.
     """
-    plain = turned_features(context, network, rows, mirrored=False)
-    mirrored = turned_features(context, network, rows, mirrored=True)
+    plain = turned_features(context, network, rows, mirrored=False, resampled=resampled)
+    mirrored = turned_features(context, network, rows, mirrored=True, resampled=resampled)
     fitted = fit_logistic(
         [(plain, labels), (mirrored, layout.class_mirror[labels])],
         classes=layout.classes,
@@ -60,7 +64,12 @@ def start_head(
 
 @torch.no_grad()
 def turned_features(
-    context: Context, network: Network, rows: NDArray[np.int64], *, mirrored: bool
+    context: Context,
+    network: Network,
+    rows: NDArray[np.int64],
+    *,
+    mirrored: bool,
+    resampled: bool,
 ) -> Floats:
     """Give the features of images, averaged over quarter turns, shape (row, feature).
 
@@ -74,13 +83,16 @@ def turned_features(
         Which images, shape (row,).
     mirrored
         Whether the images are mirrored first.
+    resampled
+        Whether training rotates its images.
     """
     network.to(context.fabric.device).eval()
     parts = []
     for start in range(0, len(rows), BATCH):
         pixels = context.images.gather(rows[start : start + BATCH])
-        images = central(to_tensor(pixels, context.fabric.device), context.view)
+        images = to_tensor(pixels, context.fabric.device)
         images = images.flip(3) if mirrored else images
+        images = steady(images, context.view, resampled=resampled)
         turns = [network.encoder(images.rot90(turn, dims=(2, 3))) for turn in range(4)]
         parts.append(torch.stack(turns).mean(dim=0).double().cpu().numpy())
     return np.vstack(parts)

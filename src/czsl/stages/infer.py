@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from czsl.images.augment import central
+from czsl.images.augment import steady
 from czsl.nets.losses import answer_probabilities
 from czsl.nets.network import Network
 from czsl.stages.targets import Layout
@@ -36,6 +36,8 @@ class ClassReader:
         1, or 8: quarter turns and their mirror images.
     view
         Side of the central square that the networks see, pixels.
+    resampled
+        Whether training rotated its images.
     device
         Where the networks are.
     """
@@ -48,6 +50,7 @@ class ClassReader:
         from_answers: bool,
         views: int,
         view: int,
+        resampled: bool,
         device: torch.device,
     ) -> None:
         self.networks = [network.eval() for network in networks]
@@ -56,6 +59,7 @@ class ClassReader:
         self.questions = layout.questions
         self.mirror = torch.from_numpy(layout.class_mirror).to(device)
         self.views, self.view, self.device = views, view, device
+        self.resampled = resampled
 
     @torch.no_grad()
     def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -72,13 +76,11 @@ class ClassReader:
             Shape (object, class); the softmax of a row is its posterior before
             calibration.
         """
-        images = central(to_tensor(pixels, self.device), self.view)
-        total = torch.zeros(len(images), len(self.mirror), device=self.device)
-        for turns in range(4 if self.views == 8 else 1):
-            turned = images.rot90(turns, dims=(2, 3)) if turns else images
-            total += self._log_probabilities(turned)
-            if self.views == 8:
-                total += self._log_probabilities(turned.flip(3))[:, self.mirror]
+        images = to_tensor(pixels, self.device)
+        total = self._turned(images)
+        if self.views == 8:
+            # Mirrored before it is resampled: so a mirrored image has the very same views.
+            total = total + self._turned(images.flip(3))[:, self.mirror]
         mean: NDArray[np.float64] = (
             (total / (self.views * len(self.networks))).double().cpu().numpy()
         )
@@ -91,6 +93,14 @@ class ClassReader:
             for start in range(0, len(rows), BATCH)
         ]
         return np.vstack([np.zeros((0, len(self.mirror))), *parts])
+
+    def _turned(self, images: Tensor) -> Tensor:
+        """Sum over the networks and, of 8 views, the quarter turns, shape (object, class)."""
+        images = steady(images, self.view, resampled=self.resampled)
+        turns = range(4 if self.views == 8 else 1)
+        return torch.stack(
+            [self._log_probabilities(images.rot90(turn, dims=(2, 3))) for turn in turns]
+        ).sum(dim=0)
 
     def _log_probabilities(self, images: Tensor) -> Tensor:
         """Sum over the networks, shape (object, class)."""

@@ -19,7 +19,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from czsl.images.augment import augment, central, mirror_targets
+from czsl.images.augment import augment, central, mirror_targets, steady
 from czsl.recipes import Training
 from czsl.train.checkpoint import (
     load_tensors,
@@ -141,7 +141,11 @@ def train(
                 state.step += 1
                 _average(state, training.average)
                 clock.add(batch_loss, len(images), samples.in_epoch)
-        scored = score(state.average, loss, held_out, fabric.device) if len(held_out) else None
+        scored = None
+        if len(held_out):
+            scored = score(
+                state.average, loss, held_out, fabric.device, resampled=training.resampled
+            )
         state.history.append(clock.end(scored))
         if training.patience and state.best_epoch == epoch:
             state.best = {name: value.clone() for name, value in state.average.state_dict().items()}
@@ -150,14 +154,27 @@ def train(
 
 
 @torch.no_grad()
-def score(network: nn.Module, loss: Loss, samples: Samples, device: torch.device) -> float:
-    """Give the mean loss over samples without augmentation, network in evaluation mode."""
+def score(
+    network: nn.Module, loss: Loss, samples: Samples, device: torch.device, *, resampled: bool
+) -> float:
+    """Give the mean loss over samples without augmentation, network in evaluation mode.
+
+    Parameters
+    ----------
+    network, loss, samples
+        What is scored, how, and on what.
+    device
+        Where the network is.
+    resampled
+        Whether training rotated its images.
+    """
     network.eval()
     total = 0.0
     for start in range(0, len(samples), SCORE_BATCH):
         places = np.arange(start, min(start + SCORE_BATCH, len(samples)))
         images, targets = samples.batch(places, device)
-        total += float(loss(network, central(images, samples.view), targets)) * len(places)
+        views = steady(images, samples.view, resampled=resampled)
+        total += float(loss(network, views, targets)) * len(places)
     return total / len(samples)
 
 
