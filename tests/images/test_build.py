@@ -348,6 +348,7 @@ def test_store_of_a_later_version_is_refused(survey):
     write_json(store.folder / "manifest.json", {"schema": 99})
     with pytest.raises(ImageError, match="is of version 99, where this program knows 1; delete"):
         build(survey)
-    (store.folder / "manifest.json").write_text("{")
-    with pytest.raises(ImageError, match="is not the manifest of an image store"):
-        ImageStore.open(store.folder, NAMES)
+    for foreign in ("{", "[]", '{"schema": 1}', '{"schema": 1, "form": {"size": 8}}'):
+        (store.folder / "manifest.json").write_text(foreign)
+        with pytest.raises(ImageError, match="is not the manifest of an image store"):
+            ImageStore.open(store.folder, NAMES)

@@ -306,6 +306,7 @@ UNREADABLE = {
     ),
     "half a gzip": (b"\x1f\x8b\x08\0\0\0\0\0\0\xff", Flag.IMAGE_UNREADABLE, "truncated gzip"),
     "complex numbers": (np.zeros((3, 3), complex), Flag.IMAGE_UNREADABLE, "no real number"),
+    "no pixels": (np.zeros((0, 4, 3)), Flag.IMAGE_UNREADABLE, "holds no pixels"),
     "five axes": (np.zeros((1, 1, 1, 1, 1)), Flag.IMAGE_UNREADABLE, "an array of shape"),
 }
 

@@ -17,7 +17,7 @@ from czsl.sections import ImagesSettings
 @pytest.fixture
 def store(tmp_path):
     rng = np.random.default_rng(0)
-    for name, shape in {"a": (9, 12, 3), "b": (9, 12, 4), "c": (9, 12), "d": (20, 20, 3)}.items():
+    for name, shape in {"a": (9, 12, 3), "b": (9, 12, 4), "c": (7, 12), "d": (20, 20, 3)}.items():
         Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(tmp_path / f"{name}.png")
     (tmp_path / "e.png").write_bytes(b"")
     Image.new("L", (9, 9)).save(tmp_path / "f.png")
@@ -33,9 +33,10 @@ def test_summary_counts_flags_sizes_and_modes(store):
     assert json.loads(json.dumps(found)) == found
     assert found["images"] == 7
     assert found["usable"] == 4
-    assert found["sizes"] == {"12 x 9": 3, "20 x 20": 1, "9 x 9": 1}
+    assert found["sizes"] == {"12 x 9": 2, "12 x 7": 1, "20 x 20": 1, "9 x 9": 1}
     assert found["modes"] == {"RGB": 2, "L": 2, "RGBA": 1}
     assert found["bands"] == {"3": 2, "1": 2, "4": 1}
+    assert found["enlarged"] == 1
     assert found["flags"] == {
         "image_missing": {
             "count": 1,

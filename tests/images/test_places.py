@@ -96,6 +96,11 @@ def test_every_band_is_looked_at(survey):
         refuse_outside(source, ["1_{band}.fits"], bands=["r", "g"])
 
 
+def test_bands_that_are_not_named(survey):
+    with pytest.raises(ImageError, match=r"images holds \{band\}, and \[images\] names no bands"):
+        refuse_outside(open_source("{file}", folder=survey), ["1_{band}.fits"])
+
+
 def test_container_outside_is_refused_before_it_is_opened(survey):
     source = open_source("../elsewhere/b.zip", folder=survey)
     located = source.locate(["1", "2"], ["../elsewhere/b.zip"] * 2)

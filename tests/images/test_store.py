@@ -12,6 +12,7 @@ from czsl.flags import Flag
 from czsl.images.shards import Form, Shards
 from czsl.images.store import ImageStore
 from czsl.images.worker import Batch
+from czsl.sections import ImagesSettings
 
 COUNT = 23
 
@@ -24,7 +25,9 @@ def images(count: int = COUNT) -> np.ndarray:
 def folder(tmp_path_factory) -> Path:
     """A store of 23 images in shards of 5, without decoding anything."""
     folder = tmp_path_factory.mktemp("store")
-    shards = Shards(folder, form=Form(size=8, channels=3, fingerprint="x"))
+    shards = Shards(
+        folder, form=Form(size=8, channels=3, fingerprint="x", settings={"size": 8, "crop": 0.5})
+    )
     for start in range(0, COUNT, 5):
         pixels = images()[start : start + 5]
         batch = Batch.empty(len(pixels), 8, 3)
@@ -50,6 +53,12 @@ def test_flags_follow_the_ids(folder):
     assert store.flags.tolist() == [Flag.NO_VOTES, 0, 0]
     assert store.usable.all()  # having no votes is no fault of the image
     assert store.column("reference").to_pylist() == ["id 3", "id 4", "id 22"]
+
+
+def test_store_tells_what_its_images_were_prepared_with(folder):
+    store = ImageStore.open(folder, ["id 0"])
+    assert store.settings == ImagesSettings(size=8, crop=0.5)
+    assert (store.size, store.channels) == (8, 3)
 
 
 def test_objects_that_are_not_in_the_store(folder):

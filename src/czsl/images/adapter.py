@@ -124,12 +124,24 @@ def found_by_row(rows: NDArray[np.int64] | None, count: int, where: str) -> list
 def in_bands(reference: str, bands: Sequence[str]) -> list[str]:
     """Name the files of one object: one for each band, or a single one.
 
+    Raises
+    ------
+    ImageError
+        Where the reference asks for bands and there are none.
+
     Examples
     --------
     >>> in_bands("1_{band}.fits", ["r", "g"])
     ['1_r.fits', '1_g.fits']
     """
-    return [reference.replace(BAND, band) for band in bands] if BAND in reference else [reference]
+    if BAND not in reference:
+        return [reference]
+    if not bands:
+        raise ImageError(
+            f"[catalogue] images holds {BAND}, and [images] names no bands; name them from red to "
+            'blue, such as bands = ["i", "r", "g"]'
+        )
+    return [reference.replace(BAND, band) for band in bands]
 
 
 def anywhere(reference: str | None) -> str | None:

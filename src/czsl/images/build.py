@@ -41,7 +41,9 @@ def store_folder(folder: Path, pattern: str, settings: ImagesSettings) -> Path:
 
 def _fingerprint(settings: ImagesSettings) -> str:
     # Which part of a stored image networks see does not change what is stored.
-    return fingerprint(PREPARATION, settings.model_dump(mode="json", exclude={"view"}))
+    return fingerprint(
+        "preparation", PREPARATION, settings.model_dump(mode="json", exclude={"view"})
+    )
 
 
 def decide_channels(source: ImageSource, located: Sequence[str], settings: ImagesSettings) -> int:
@@ -135,6 +137,7 @@ def build_store(
                 size=settings.size,
                 channels=decide_channels(source, located, settings),
                 fingerprint=_fingerprint(settings),
+                settings=settings.model_dump(mode="json"),
             )
             with Decoder(
                 source, settings=settings, channels=shards.form.channels, processes=processes

@@ -178,6 +178,8 @@ def _picture(
 
 def _square(picture: Picture, settings: ImagesSettings | None) -> Picture:
     """Keep the central square of an image that is still whole."""
+    if not picture.pixels.size:
+        raise UnusableImageError(Flag.IMAGE_UNREADABLE, "holds no pixels")
     if settings is None or picture.span:
         return picture
     top, left, side = central_box(picture.height, picture.width, settings.crop)
@@ -203,7 +205,7 @@ def _with_band(pixels: NDArray[Any]) -> NDArray[Any]:
 
 def _array(pixels: NDArray[Any]) -> Picture:
     """Take pixels that a data set holds."""
-    if pixels.ndim not in (2, 3) or not pixels.size:
+    if pixels.ndim not in (2, 3):
         reason = f"an array of shape {pixels.shape}, where (row, column, band) is read"
         raise UnusableImageError(Flag.IMAGE_UNREADABLE, reason)
     pixels = plain(_with_band(pixels))

@@ -174,6 +174,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
+            process_group=0,  # Ctrl-C is for the first process, which ends this one
         )
         self._send(task)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from czsl.errors import ImageError
 from czsl.flags import UNUSABLE_IMAGE, Flag
+from czsl.images.prepare import central_box
 from czsl.images.store import ImageStore
 from czsl.images.unusable import first_three
 
@@ -69,7 +70,8 @@ def summary(store: ImageStore) -> dict[str, Any]:
         its ``count`` and the ``first`` three images with ``id``, ``reference`` and
         ``reason``; ``sizes``: how many images of each size, as ``"423 x 423"`` (width and
         height, pixels), the commonest first; ``modes``: how many files of each mode, as
-        ``"RGB"``; ``bands``: how many of each number of bands.
+        ``"RGB"``; ``bands``: how many of each number of bands; ``enlarged``: how many have
+        fewer pixels than are stored of them.
     """
     flags = {
         str(flag.name).lower(): _flagged(store, np.flatnonzero(store.flags & int(flag)))
@@ -84,7 +86,16 @@ def summary(store: ImageStore) -> dict[str, Any]:
         "sizes": _counted(f"{width} x {height}" for height, width, _ in known),
         "modes": _counted(mode for mode in store.column("mode").to_pylist() if mode),
         "bands": _counted(str(bands) for _, _, bands in known),
+        "enlarged": _enlarged(store),
     }
+
+
+def _enlarged(store: ImageStore) -> int:
+    """Count the images of which the central square has fewer pixels than are stored."""
+    settings = store.settings
+    sizes, counts = np.unique(store.sizes[store.usable, :2], axis=0, return_counts=True)
+    sides = [central_box(height, width, settings.crop)[2] for height, width in sizes.tolist()]
+    return int(counts[np.array(sides, dtype=int) < settings.size].sum())
 
 
 def _flagged(store: ImageStore, rows: NDArray[np.int64]) -> dict[str, Any]:

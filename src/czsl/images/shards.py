@@ -68,12 +68,15 @@ class Form:
     channels
         1 or 3.
     fingerprint
-        Of the settings that the images were prepared with.
+        Of the settings, and of the version of this program's preparation.
+    settings
+        What the images were prepared with: the section ``[images]``.
     """
 
     size: int
     channels: int
     fingerprint: str
+    settings: dict[str, Any]
 
     @property
     def row_bytes(self) -> int:
@@ -127,10 +130,9 @@ class Shards:
         """
         shards = cls(folder)
         if (folder / "manifest.json").exists():
-            content = _read_manifest(folder / "manifest.json")
-            shards.form, shards.following = Form(**content["form"]), content["following"]
-            shards.numbers = [one for one in content["shards"] if shards._whole_form(one)]
-            shards.finished = shards.numbers == content["shards"]
+            shards.form, named, shards.following = _read_manifest(folder / "manifest.json")
+            shards.numbers = [number for number in named if shards._whole_form(number)]
+            shards.finished = shards.numbers == named
         while form := shards._whole_form(shards.following):
             shards.form, shards.finished = form, False
             shards.numbers.append(shards.following)
@@ -294,22 +296,21 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
-    """Read a manifest, if it is one of ours."""
+def _read_manifest(path: Path) -> tuple[Form, list[int], int]:
+    """Read a manifest, if it is one of ours: form, numbers of shards, the next number."""
+    again = f"delete the folder {path.parent} and the images are decoded again"
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        schema = content["schema"]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA:
+            raise ImageError(
+                f"{path}: is of version {content['schema']}, where this program knows {SCHEMA}; "
+                f"{again}"
+            )
+        return Form(**content["form"]), content["shards"], content["following"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ImageError(
-            f"{path}: is not the manifest of an image store ({error}); delete the folder "
-            f"{path.parent} and the images are decoded again"
+            f"{path}: is not the manifest of an image store ({error}); {again}"
         ) from error
-    if schema != SCHEMA:
-        raise ImageError(
-            f"{path}: is of version {schema}, where this program knows {SCHEMA}; delete the "
-            f"folder {path.parent} and the images are decoded again"
-        )
-    return content
 
 
 def _read_table(path: Path, columns: list[str]) -> pa.Table:

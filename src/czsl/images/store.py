@@ -16,6 +16,7 @@ from czsl.errors import ImageError
 from czsl.files import fingerprint
 from czsl.flags import UNUSABLE_IMAGE
 from czsl.images.shards import Shards, latest
+from czsl.sections import ImagesSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,8 @@ class ImageStore:
         1 or 3.
     ids
         The objects' ids, shape (object,).
+    settings
+        What the images were prepared with.
     flags
         Sums of :class:`~czsl.flags.Flag`, shape (object,), uint32.
     sizes
@@ -43,6 +46,7 @@ class ImageStore:
     size: int
     channels: int
     ids: NDArray[np.str_]
+    settings: ImagesSettings
     flags: NDArray[np.uint32]
     sizes: NDArray[np.int32]
     _shards: Shards = field(repr=False)
@@ -84,6 +88,7 @@ class ImageStore:
             size=shards.form.size,
             channels=shards.form.channels,
             ids=ids,
+            settings=ImagesSettings.model_validate(shards.form.settings),
             flags=taken["flags"],
             sizes=np.stack([taken["height"], taken["width"], taken["bands"]], axis=-1),
             _shards=shards,

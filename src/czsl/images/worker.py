@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -184,8 +183,6 @@ def serve(jobs: BinaryIO, results: BinaryIO) -> None:
 
 def main() -> None:
     """Run a decoding process: pickled jobs on standard input, batches on standard output."""
-    # Ctrl-C reaches the whole group: the first process alone decides what becomes of it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with os.fdopen(os.dup(1), "wb") as results:
         os.dup2(2, 1)  # a library that prints must not write between the batches
         serve(sys.stdin.buffer, results)
