@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -39,11 +40,13 @@ def store_folder(folder: Path, pattern: str, settings: ImagesSettings) -> Path:
     return Path(folder) / ".czsl" / f"images-{fingerprint(pattern, _fingerprint(settings))[:8]}"
 
 
+def _prepared(settings: ImagesSettings) -> dict[str, Any]:
+    """Say what images are prepared with: which part of them networks see is not stored."""
+    return settings.model_dump(mode="json", exclude={"view"})
+
+
 def _fingerprint(settings: ImagesSettings) -> str:
-    # Which part of a stored image networks see does not change what is stored.
-    return fingerprint(
-        "preparation", PREPARATION, settings.model_dump(mode="json", exclude={"view"})
-    )
+    return fingerprint("preparation", PREPARATION, _prepared(settings))
 
 
 def decide_channels(source: ImageSource, located: Sequence[str], settings: ImagesSettings) -> int:
@@ -137,7 +140,7 @@ def build_store(
                 size=settings.size,
                 channels=decide_channels(source, located, settings),
                 fingerprint=_fingerprint(settings),
-                settings=settings.model_dump(mode="json"),
+                settings=_prepared(settings),
             )
             with Decoder(
                 source, settings=settings, channels=shards.form.channels, processes=processes
