@@ -216,7 +216,7 @@ def test_crop_larger_than_images_stops_and_names_three(survey):
         r"the 20 of \[images\] crop\), .*; change \[images\]"
     )
     with pytest.raises(ImageError, match=words):
-        build(survey, ["2", "0", "1", "3"], settings=ImagesSettings(size=8, crop=20))
+        build(survey, ["0", "2", "1", "3"], settings=ImagesSettings(size=8, crop=20))
     assert not list((survey / "store").glob("shard*"))
 
 

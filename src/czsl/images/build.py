@@ -19,7 +19,7 @@ from czsl.images.inspect import refuse_unusable, too_many_unusable
 from czsl.images.shards import SHARD_ROWS, Form, Shards, latest, locked
 from czsl.images.source import ImageSource, refuse_outside
 from czsl.images.store import ImageStore
-from czsl.images.unusable import UnusableImageError
+from czsl.images.unusable import UnfitImageError, UnusableImageError
 from czsl.images.worker import Batch, Task, read_picture, stamp_of
 from czsl.sections import ImagesSettings
 
@@ -60,19 +60,14 @@ def decide_channels(source: ImageSource, located: Sequence[str], settings: Image
         Where images come from and what becomes of them.
     located
         A located reference for each object.
-
-    Raises
-    ------
-    UnfitImageError
-        Where the crop is larger than that image.
     """
     if settings.channels is not None:
         return settings.channels
     for reference in located:
         try:
             picture = read_picture(Task(source, settings, 3), reference)
-        except UnusableImageError:
-            continue
+        except (UnusableImageError, UnfitImageError):
+            continue  # told of with all others when it is decoded
         return picture.pixels.shape[-1] if picture.mode == "FITS" else 3
     return 3
 
@@ -106,7 +101,8 @@ def build_store(
     source
         Where they come from.
     rows
-        The objects' rows in the catalogue's table; by default the first ones.
+        The objects' rows in the catalogue's table, from 0, for images that are kept in
+        its order.
     processes
         How many decode; by default one for each processor.
     progress
