@@ -326,3 +326,8 @@ def test_the_example_of_the_documentation_can_be_used():
     )
     assert example.votes[0].names == ("elliptical", "clockwise", "anticlockwise")
     assert example.images.crop == 128
+
+
+def test_a_view_has_the_same_margin_on_all_sides():
+    with pytest.raises(ConfigError, match="both must be even or both odd"):
+        make_config({**BASE, "images": {"size": 64, "view": 49}})

@@ -27,9 +27,9 @@ def test_the_published_recipe_is_the_published_one():
 
 
 def test_single_settings_change_and_the_others_stay():
-    recipe = recipe_settings({"pretrain": {"epochs": 3, "augment": {"rotate": False}}})
+    recipe = recipe_settings({"pretrain": {"epochs": 3, "augment": {"mirror": False}}})
     assert recipe.pretrain.epochs == 3
-    assert recipe.pretrain.augment.rotate is False
+    assert recipe.pretrain.augment.mirror is False
     assert recipe.pretrain.augment.zoom == DEFAULT.pretrain.augment.zoom
     assert recipe.pretrain.rate == DEFAULT.pretrain.rate
     assert recipe.finetune == DEFAULT.finetune
@@ -55,9 +55,16 @@ def test_yes_and_no_of_a_stage_are_not_taken_for_leaving_it_out():
 def test_a_stage_that_the_recipe_lacks_is_given_whole():
     assert DEFAULT.reconstruct is None
     stage = {"epochs": 2, "batch": 8, "optimiser": "sgd", "rate": 0.1}
-    assert recipe_settings({"reconstruct": stage}).reconstruct == Training(**stage)
+    given = recipe_settings({"network": "published", "reconstruct": stage})
+    assert given.reconstruct == Training(**stage)
     with pytest.raises(ConfigError, match=r"\[recipe\] reconstruct\.batch: is missing; give it"):
         recipe_settings({"reconstruct": {"epochs": 2}})
+
+
+def test_only_the_published_network_has_an_autoencoder():
+    stage = {"epochs": 2, "batch": 8, "optimiser": "sgd", "rate": 0.1}
+    with pytest.raises(ConfigError, match="'reconstruct' is on and 'network' is 'residual'"):
+        recipe_settings({"reconstruct": stage})
 
 
 def test_recipes_do_not_change_when_settings_do():

@@ -47,7 +47,7 @@ class ModelContent(Settings):
     channels
         Channels of the images.
     native
-        Height, width and bands of the cutouts that it was trained on, where all were alike.
+        Height, width and bands of the cutouts that it was trained on; 0 where they differed.
     recipe
         Settings of the stages.
     networks
@@ -74,7 +74,7 @@ class ModelContent(Settings):
     classes: ClassesSettings
     images: ImagesSettings
     channels: Literal[1, 3]
-    native: tuple[int, int, int] | None
+    native: tuple[int, int, int]
     recipe: Recipe
     networks: int = Field(ge=1)
     from_answers: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,14 +51,24 @@ def model_card(content: ModelContent) -> str:
     return "\n".join(lines)
 
 
+def describe_size(size: Sequence[int]) -> str:
+    """Say height, width and bands of cutouts; 0 stands for several.
+
+    Examples
+    --------
+    >>> describe_size([423, 423, 3]), describe_size([0, 0, 1])
+    ('423 x 423 pixels and 3 band(s)', 'several sizes and 1 band(s)')
+    """
+    height, width, bands = size
+    pixels = f"{height} x {width} pixels" if height else "several sizes"
+    return f"{pixels} and {bands or 'several'} band(s)"
+
+
 def _images(content: ModelContent) -> str:
     """Say what cutouts the model takes."""
     settings = content.images
-    native = "of several sizes"
-    if content.native is not None:
-        native = f"{content.native[0]} x {content.native[1]} pixels, {content.native[2]} band(s)"
     crop = "all of it" if settings.crop is None else f"the central {settings.crop}"
-    return f"cutouts {native}; {crop}, resized to {settings.size} pixels"
+    return f"cutouts of {describe_size(content.native)}; {crop}, resized to {settings.size} pixels"
 
 
 def _scores(scores: dict[str, Any]) -> list[str]:

@@ -219,9 +219,7 @@ def _start(work: _Work) -> Tensors:
     if work.recipe.reconstruct is not None:
         # Images of experts' objects stay unseen, so that their scores are honest.
         rows = np.flatnonzero(work.usable & ~work.catalogue.is_expert)
-        if work.recipe.network != "published":
-            work.note("reconstruct is left out: only the published network has an autoencoder")
-        elif len(rows) < 2:
+        if len(rows) < 2:
             work.note("reconstruct is left out: every object has an expert's class")
         else:
             weights, epochs = reconstruct(work.context, rows, work.recipe.reconstruct)

@@ -281,7 +281,7 @@ def _content(
 ) -> ModelContent:
     """Put together what a model folder holds besides the weights."""
     config = catalogue.config
-    sizes = np.unique(images.sizes[images.usable], axis=0)
+    sizes = images.sizes[images.usable]  # (object, 3): height, width, bands
     tiers = {
         name: int(np.sum(catalogue.tier == name)) for name in ("expert", "volunteer", "unlabelled")
     }
@@ -297,7 +297,7 @@ def _content(
         classes=config.classes,
         images=config.images,
         channels=images.channels,
-        native=tuple(sizes[0].tolist()) if len(sizes) == 1 else None,
+        native=_native(sizes),
         recipe=recipe,
         networks=len(learned.networks),
         from_answers=learned.from_answers,
@@ -307,3 +307,11 @@ def _content(
         notes=learned.notes,
         data={"tiers": tiers, "seed": seed, "images": images.fingerprint},
     )
+
+
+def _native(sizes: NDArray[np.int32]) -> tuple[int, int, int]:
+    """Give the size and the bands that all cutouts share; 0 where they differ."""
+    alike = np.all(sizes == sizes[:1], axis=0)
+    square = bool(alike[0] and alike[1])
+    height, width, bands = sizes[0].tolist()
+    return (height if square else 0, width if square else 0, bands if alike[2] else 0)

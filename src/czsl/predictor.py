@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from czsl.bundle import ModelContent, read_bundle, write_bundle
-from czsl.card import model_card
+from czsl.card import describe_size, model_card
 from czsl.catalogue import Catalogue
 from czsl.config import Config
 from czsl.errors import ModelError
@@ -225,17 +225,14 @@ class Predictor:
 
     def _check_sizes(self, sizes: NDArray[np.int32], ids: NDArray[np.str_]) -> None:
         """Refuse cutouts that are not like those of the training."""
-        if self.content.native is None:
-            return
-        other = np.flatnonzero(np.any(sizes != np.array(self.content.native), axis=1))
+        native = np.array(self.content.native)  # 0 where the training had several
+        other = np.flatnonzero(np.any((sizes != native) & (native > 0), axis=1))
         if len(other):
-            height, width, bands = self.content.native
             found = sizes[other[0]].tolist()
             raise ModelError(
-                f"object {str(ids[other[0]])!r}: its cutout has {found[0]} x {found[1]} pixels and "
-                f"{found[2]} band(s); the model was trained on cutouts of {height} x {width} "
-                f"pixels and {bands} band(s), and another size shows another part of the sky; "
-                "make cutouts as those of the training"
+                f"object {str(ids[other[0]])!r}: its cutout has {describe_size(found)}; the model "
+                f"was trained on cutouts of {describe_size(self.content.native)}, and another "
+                "size shows another part of the sky; make cutouts as those of the training"
             )
 
 

@@ -8,12 +8,12 @@ set to ``false`` is left out.
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from czsl.errors import ConfigError, Problems, nearest
-from czsl.slips import note_slips, settings_of
+from czsl.slips import note_slips, refuse, settings_of
 
 RecipeName = Literal["default", "czsl2023"]
 
@@ -42,7 +42,7 @@ class Augment(Settings):
 
     rotate: Literal["any", "quarter", "none"] = "any"
     mirror: bool = True
-    shift: float = Field(default=0.08, ge=0, lt=0.5)
+    shift: float = Field(default=0.05, ge=0, lt=0.5)
     zoom: float = Field(default=0.1, ge=0, lt=0.5)
 
 
@@ -137,8 +137,9 @@ class Finetune(Training):
     loss
         ``"squared"`` against one class, or ``"entropy"`` against its probability.
     transferred
-        Weight of a transferred label against an expert's; with ``"entropy"`` it is
-        multiplied by n / (n + 20) for n votes, since a label stands on its votes.
+        Weight of a transferred label against an expert's, multiplied by n / (n + 20) for n
+        votes, since a label stands on its votes. With ``"squared"`` all rows weigh the
+        same, and 0 leaves the transferred labels out.
     companions
         With ``"entropy"``: objects with a transferred label in an epoch, for each expert's
         object. With ``"squared"`` all of them train in every epoch.
@@ -199,7 +200,7 @@ class Recipe(Settings):
 
     name: RecipeName
     network: Literal["published", "residual"]
-    width: int = Field(default=16, ge=4, le=512)
+    width: int = Field(default=24, ge=4, le=512)
     precision: Literal["32", "bf16"] = "32"
     views: Literal[1, 8] = 1
     sampling: Literal["none", "over", "under"] = "none"
@@ -209,6 +210,17 @@ class Recipe(Settings):
     transfer: Transfer | None
     finetune: Finetune | None
     calibrate: bool
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.reconstruct is not None and self.network != "published":
+            refuse(
+                [
+                    "'reconstruct' is on and 'network' is 'residual'; only the published network "
+                    'has an autoencoder: set reconstruct = false or network = "published"'
+                ]
+            )
+        return self
 
     @property
     def resampled(self) -> bool:
@@ -251,11 +263,11 @@ DEFAULT = Recipe(
         images=40_000,
         batch=64,
         optimiser="adamw",
-        rate=3e-3,
+        rate=2e-3,
         weight_decay=0.05,
         warm_up=0.05,
-        average=0.998,
-        patience=6,
+        average=0.995,
+        patience=10,
         held_out=0.05,
         augment=Augment(),
         targets="counts",

@@ -79,7 +79,8 @@ class Run:
                     f"{self.folder}: its run was started with another {' and '.join(changed)}; "
                     "resume with the same, or choose another folder by --out"
                 )
-        write_text(self.folder / "czsl.toml", text)
+        start = f"# As resolved; relative paths start from {config.folder.resolve()}\n\n"
+        write_text(self.folder / "czsl.toml", start + text)
         write_json(path, given)
 
     def end(self, model: CzSL) -> None:

@@ -233,6 +233,11 @@ class ImagesSettings(Settings):
             slips.append(f"'crop' is {self.crop}; in pixels it must be 8 or more")
         if self.view is not None and self.view > self.size:
             slips.append(f"'view' is {self.view}; it must be 'size' or less, which is {self.size}")
+        elif (self.size - self.seen) % 2:
+            slips.append(
+                f"'view' is {self.view} of 'size' {self.size}; both must be even or both odd, so "
+                "that the margin is the same on all sides"
+            )
         refuse(slips)
         return self
 

@@ -77,7 +77,8 @@ class FitDisplay:
         )
         tenth = max(1, progress.epochs // 5)
         if not console.is_terminal and progress.share == 1 and progress.epoch % tenth == 0:
-            console.print(f"{progress.stage}: epoch {progress.epoch}/{progress.epochs}  {text}")
+            line = f"{progress.stage}: epoch {progress.epoch}/{progress.epochs}  {text}"
+            console.print(line, soft_wrap=True)
 
     def simulated(self, done: int, total: int) -> None:
         """Show how many objects are simulated."""
@@ -163,7 +164,7 @@ def show_arms(arms: Sequence[Arm], *, title: str) -> None:
 def show_warnings(warnings: Sequence[str]) -> None:
     """Print what the user should know, on the error stream."""
     for warning in warnings:
-        errors.print(f"[yellow]note:[/yellow] {escape(warning)}")
+        errors.print(f"[yellow]note:[/yellow] {escape(warning)}", soft_wrap=True)
 
 
 def show_fit(model: CzSL, run: Run) -> None:
@@ -188,10 +189,24 @@ def show_guess(guess: Guess, out: Path) -> None:
     for heading in ("setting", "guess", "because"):
         table.add_column(heading, overflow="fold")
     for finding in guess.findings:
-        value = "-" if finding.value is None else str(finding.value)
-        table.add_row(escape(finding.setting), escape(value), escape(finding.reason))
+        table.add_row(
+            escape(finding.setting), escape(spelled(finding.value)), escape(finding.reason)
+        )
     console.print(table)
     console.print(f"written: {out}; look it over, then: czsl check {out}")
+
+
+def spelled(value: Any) -> str:
+    """Write a guess as people do.
+
+    Examples
+    --------
+    >>> spelled({"early": "N_EL", "late": "N_CS"}), spelled(None)
+    ('early = N_EL, late = N_CS', '-')
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} = {item}" for name, item in value.items())
+    return "-" if value is None else str(value)
 
 
 def show_checked(found: Checked) -> None:
@@ -201,9 +216,9 @@ def show_checked(found: Checked) -> None:
     if found.images:
         show_images(found.images)
     for warning in found.warnings:
-        console.print(f"[yellow]note:[/yellow] {escape(warning)}")
+        console.print(f"[yellow]note:[/yellow] {escape(warning)}", soft_wrap=True)
     for problem in found.problems:
-        console.print(f"[red]to mend:[/red] {escape(problem)}")
+        console.print(f"[red]to mend:[/red] {escape(problem)}", soft_wrap=True)
     if not found.problems:
         console.print("[green]Nothing must be mended; next: czsl fit[/green]")
 

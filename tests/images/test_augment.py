@@ -58,7 +58,7 @@ def test_a_mirrored_image_is_numpys_flip_of_its_columns():
         np.testing.assert_array_equal(after, expected[..., ::-1] if flipped else expected)
 
 
-@pytest.mark.parametrize("view", [16, 10, 11])
+@pytest.mark.parametrize("view", [16, 10])
 def test_nothing_changed_is_the_central_view(view):
     images = torch.rand(4, 3, 16, 16)
     changed, mirrored = augment(images, STILL, generator(), view=view)

@@ -84,7 +84,7 @@ def transfer_features(fractions: Floats, counts: Floats) -> Floats:
 
 
 def extra_features(extra: Floats) -> Floats:
-    """Describe extra columns: values clipped to the known range, and which are missing.
+    """Describe extra columns: their values, and which are known.
 
     Parameters
     ----------

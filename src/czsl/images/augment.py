@@ -55,7 +55,7 @@ def augment(
     )
     if settings.rotate == "any":
         return _resample(images, _affine(draws, mirrored, settings), view), mirrored
-    affine = _exact(draws, mirrored, settings, view, images.shape[-1])
+    affine = _exact(draws, mirrored, settings, view)
     return _resample(images, affine, view, exact=True), mirrored
 
 
@@ -67,7 +67,7 @@ def central(images: Tensor, view: int) -> Tensor:
     images
         Shape (object, channel, row, column).
     view
-        Side of the square, pixels, at most that of the images.
+        Side of the square, pixels: at most that of the images, and even where that is.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def _affine(draws: Tensor, mirrored: Tensor, settings: Augment) -> Tensor:
     return torch.stack(rows, dim=1)
 
 
-def _exact(draws: Tensor, mirrored: Tensor, settings: Augment, view: int, side: int) -> Tensor:
+def _exact(draws: Tensor, mirrored: Tensor, settings: Augment, view: int) -> Tensor:
     """Map pixels to pixels: quarter turns and whole shifts, shape (object, 2, 3)."""
     turns = (draws[:, 1] * 4).floor() if settings.rotate == "quarter" else 0 * draws[:, 1]
     turned = torch.stack([turns / 4, draws.new_full((len(draws),), 0.5)], dim=1)
@@ -156,7 +156,7 @@ def _exact(draws: Tensor, mirrored: Tensor, settings: Augment, view: int, side: 
     still = settings.model_copy(update={"zoom": 0.0, "shift": 0.0})
     columns = [draws[:, :1], turned, draws[:, 3:5]]
     affine = _affine(torch.cat(columns, dim=1), mirrored, still).round()
-    affine[:, :, 2] = 2 * pixels / view - (side - view) % 2 / view
+    affine[:, :, 2] = 2 * pixels / view
     return affine
 
 

@@ -23,8 +23,6 @@ class ResidualBlock(nn.Module):
         self.first_norm = nn.BatchNorm2d(made)
         self.second = nn.Conv2d(made, made, 3, 1, 1, bias=False)
         self.second_norm = nn.BatchNorm2d(made)
-        # A block starts as its shortcut, so that a deep network starts as a shallow one.
-        nn.init.zeros_(self.second_norm.weight)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or given != made:
             # An odd side halves upwards, as the convolution beside it does.
