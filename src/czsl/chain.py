@@ -207,7 +207,7 @@ def _network(work: _Work) -> Network:
         channels=work.context.channels,
         size=work.context.view,
         width=work.recipe.width,
-        answers=work.votes.layout.answers,
+        questions=work.votes.layout.questions,
         classes=work.votes.layout.classes,
         seed=work.context.seed,
     )

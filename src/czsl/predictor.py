@@ -107,7 +107,7 @@ class Predictor:
                 channels=content.channels,
                 size=content.images.seen,
                 width=content.recipe.width,
-                answers=self.layout.answers,
+                questions=self.layout.questions,
                 classes=self.layout.classes,
                 seed=0,
             )

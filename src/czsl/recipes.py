@@ -138,11 +138,9 @@ class Finetune(Training):
         ``"squared"`` against one class, or ``"entropy"`` against its probability.
     transferred
         Weight of a transferred label against an expert's, multiplied by n / (n + 20) for n
-        votes, since a label stands on its votes. With ``"squared"`` all rows weigh the
-        same, and 0 leaves the transferred labels out.
-    companions
-        With ``"entropy"``: objects with a transferred label in an epoch, for each expert's
-        object. With ``"squared"`` all of them train in every epoch.
+        votes, since a label stands on its votes; so many of them, drawn anew, are in an
+        epoch as their weights sum to. With ``"squared"`` all are in every epoch and weigh
+        the same, and 0 leaves them out.
     votes
         Weight of the votes' likelihood (per vote) beside the classes' loss.
     head
@@ -160,7 +158,6 @@ class Finetune(Training):
 
     loss: Literal["squared", "entropy"]
     transferred: float = Field(ge=0)
-    companions: float = Field(default=0.0, ge=0)
     votes: float = Field(default=0.0, ge=0)
     head: Literal["logistic", "random"] = "random"
     encoder_rate: float = Field(default=1.0, ge=0)
@@ -200,7 +197,7 @@ class Recipe(Settings):
 
     name: RecipeName
     network: Literal["published", "residual"]
-    width: int = Field(default=24, ge=4, le=512)
+    width: int = Field(default=16, ge=4, le=512)
     precision: Literal["32", "bf16"] = "32"
     views: Literal[1, 8] = 1
     sampling: Literal["none", "over", "under"] = "none"
@@ -285,12 +282,11 @@ DEFAULT = Recipe(
         average=0.98,
         augment=Augment(),
         loss="entropy",
-        transferred=0.5,
-        companions=0.33,
+        transferred=1.0,
         votes=0.2,
         head="logistic",
-        encoder_rate=0.3,
-        layer_decay=0.6,
+        encoder_rate=1.0,
+        layer_decay=0.8,
         dropout=0.2,
         freeze=True,
     ),

@@ -134,7 +134,7 @@ def layout(*headings: str, title: str = "") -> Table:
         console.print(f"\n[bold]{escape(title)}[/bold]")
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for place, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if place else "left")
+        table.add_column(heading, justify="right" if place else "left", no_wrap=True)
     return table
 
 
@@ -148,7 +148,7 @@ def show_scores(scores: Mapping[str, Mapping[str, Any]], *, first: str, title: s
             continue
         rest = [score.get(key) for key in ("balanced_accuracy", "auc", "log_loss")]
         numbers = ["" if value is None else f"{value:.3f}" for value in rest]
-        interval = f"{score['low']:.3f} to {score['high']:.3f}"
+        interval = f"{score['low']:.3f}-{score['high']:.3f}"
         table.add_row(name, f"{score['accuracy']:.3f}", interval, *numbers, f"{score['n']:,}")
     console.print(table)
 

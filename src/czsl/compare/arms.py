@@ -18,7 +18,7 @@ MAJORITY = "majority"
 ARM_NAMES = {
     "experts": "experts only",
     "majority": "volunteers' majority",
-    "volunteers": "volunteers only (network)",
+    "volunteers": "volunteers (network)",
 }
 """What tables call an arm; others go by their own name."""
 

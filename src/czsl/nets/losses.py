@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+SMALLEST_SHARE = 1e-4
+"""Least expected share of an answer: a vote that nothing foretold costs no more than this."""
+
 
 def squared_error(logits: Tensor, target: Tensor) -> Tensor:
     r"""Mean squared error of the softmax against probabilities.
@@ -55,21 +58,24 @@ def cross_entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 def dirichlet_multinomial(logits: Tensor, counts: Tensor) -> Tensor:
     r"""Negative log-likelihood of the votes on one question, per object.
 
-    With concentrations :math:`a_j = 1 + 100\,\sigma(z_j)`, :math:`A = \sum_j a_j`,
-    counts :math:`k_j` and :math:`n = \sum_j k_j`,
+    The network gives the expected shares :math:`p = \mathrm{softmax}(z)` of the answers
+    and a precision :math:`A = 1 + 100\,\sigma(s)`. With :math:`a_j = A p_j`, counts
+    :math:`k_j` and :math:`n = \sum_j k_j`,
 
     .. math::
         L = -\Big[\ln\Gamma(A) - \ln\Gamma(A + n)
             + \sum_j \big(\ln\Gamma(a_j + k_j) - \ln\Gamma(a_j)\big)\Big]
 
-    up to the multinomial coefficient, which no logit changes; 0 where nobody voted.
-    Unlike a multinomial it does not take the votes on one object for independent
-    (Walmsley et al. 2022, MNRAS 509, 3966, equation 4).
+    up to the multinomial coefficient, which no logit changes; 0 where nobody voted. Unlike
+    a multinomial it does not take the votes on one object for independent: their
+    correlation is :math:`1 / (1 + A)`. (Walmsley et al. 2022, MNRAS 509, 3966, equation 4,
+    there with :math:`a_j = 1 + 100\,\sigma(z_j)`, from which shares are learned more
+    slowly.)
 
     Parameters
     ----------
     logits
-        Logits z of the answers, shape (object, answer).
+        Logits z of the answers, then s, shape (object, answer + 1).
     counts
         Votes k, not negative, whole or not, shape (object, answer).
 
@@ -80,10 +86,11 @@ def dirichlet_multinomial(logits: Tensor, counts: Tensor) -> Tensor:
 
     Examples
     --------
-    >>> dirichlet_multinomial(torch.zeros(1, 3), torch.zeros(1, 3)).item()
+    >>> dirichlet_multinomial(torch.zeros(1, 4), torch.zeros(1, 3)).item()
     -0.0
     """
-    concentration = 1 + 100 * torch.sigmoid(logits)
+    precision = 1 + 100 * torch.sigmoid(logits[:, -1])
+    concentration = precision[:, None] * logits[:, :-1].softmax(dim=1).clamp(min=SMALLEST_SHARE)
     total, votes = concentration.sum(dim=1), counts.sum(dim=1)
     answers = torch.lgamma(concentration + counts) - torch.lgamma(concentration)
     return -(torch.lgamma(total) - torch.lgamma(total + votes) + answers.sum(dim=1))
@@ -96,8 +103,11 @@ def votes_loss(
 
     Parameters
     ----------
-    logits, counts
-        Logits and votes, shape (object, answer), the answers of all questions side by side.
+    logits
+        For each question the logits of its answers and of its precision, side by side,
+        shape (object, answers + questions).
+    counts
+        Votes, shape (object, answer), the answers of all questions side by side.
     questions
         Number of answers of each question, in order.
     per_vote
@@ -106,13 +116,13 @@ def votes_loss(
     Examples
     --------
     >>> counts = torch.tensor([[3.0, 1.0]])
-    >>> whole = votes_loss(torch.zeros(1, 2), counts, [2])
-    >>> torch.isclose(votes_loss(torch.zeros(1, 2), counts, [2], per_vote=True) * 4, whole).item()
+    >>> whole = votes_loss(torch.zeros(1, 3), counts, [2])
+    >>> torch.isclose(votes_loss(torch.zeros(1, 3), counts, [2], per_vote=True) * 4, whole).item()
     True
     """
     total = torch.zeros(len(logits), device=logits.device)  # (object,)
     parts = zip(
-        torch.split(logits, list(questions), dim=1),
+        torch.split(logits, [answers + 1 for answers in questions], dim=1),
         torch.split(counts, list(questions), dim=1),
         strict=True,
     )
@@ -123,23 +133,20 @@ def votes_loss(
 
 
 def answer_probabilities(logits: Tensor, questions: Sequence[int]) -> Tensor:
-    """Give the expected share of each answer under the Dirichlet, shape (object, answer).
+    """Give the expected share of each answer, shape (object, answer).
 
     Parameters
     ----------
     logits
-        Logits of the answers of all questions side by side, shape (object, answer).
+        For each question the logits of its answers and of its precision, side by side,
+        shape (object, answers + questions).
     questions
         Number of answers of each question, in order; the shares of each sum to 1.
 
     Examples
     --------
-    >>> answer_probabilities(torch.zeros(1, 2), [2])
+    >>> answer_probabilities(torch.zeros(1, 3), [2])
     tensor([[0.5000, 0.5000]])
     """
-    concentration = 1 + 100 * torch.sigmoid(logits)
-    parts = [
-        part / part.sum(dim=1, keepdim=True)
-        for part in torch.split(concentration, list(questions), dim=1)
-    ]
-    return torch.cat(parts, dim=1)
+    parts = torch.split(logits, [answers + 1 for answers in questions], dim=1)
+    return torch.cat([part[:, :-1].softmax(dim=1) for part in parts], dim=1)

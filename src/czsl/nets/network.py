@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,9 @@ from czsl.errors import ArgumentError
 from czsl.nets.published import PublishedEncoder
 from czsl.nets.residual import ResidualEncoder
 
+FIRST_PRECISION = -3.4
+"""Logit of the precision before training: 4, as of votes that correlate by 0.2."""
+
 
 class Outputs(NamedTuple):
     """What a network says of a batch of images.
@@ -18,8 +22,9 @@ class Outputs(NamedTuple):
     Attributes
     ----------
     answers
-        Logits of the volunteers' answers, shape (object, answer); no columns where the
-        network has no head for them.
+        For each question the logits of its answers and of its precision (see
+        :func:`czsl.nets.losses.dirichlet_multinomial`), shape (object, answers +
+        questions); no columns where the network has no head for them.
     classes
         Logits of the experts' classes, shape (object, class).
     """
@@ -37,17 +42,23 @@ class Network(nn.Module):
         Maps images (object, channel, row, column), 0 to 1, to features (object, feature).
     features
         Number of features that the encoder gives.
-    answers
-        Number of answers over all questions; 0 for no such head.
+    questions
+        Number of answers of each question; empty for no such head.
     classes
         Number of classes.
     """
 
-    def __init__(self, encoder: nn.Module, *, features: int, answers: int, classes: int) -> None:
+    def __init__(
+        self, encoder: nn.Module, *, features: int, questions: Sequence[int], classes: int
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.dropout = nn.Dropout(0.0)
-        self.answers = nn.Linear(features, answers) if answers else None
+        outputs = [answers + 1 for answers in questions]
+        self.answers = nn.Linear(features, sum(outputs)) if outputs else None
+        if self.answers is not None:
+            with torch.no_grad():
+                self.answers.bias[torch.tensor(outputs).cumsum(0) - 1] = FIRST_PRECISION
         self.classes = nn.Linear(features, classes)
 
     def forward(self, images: Tensor) -> Outputs:
@@ -58,7 +69,14 @@ class Network(nn.Module):
 
 
 def make_network(
-    kind: str, *, channels: int, size: int, width: int, answers: int, classes: int, seed: int
+    kind: str,
+    *,
+    channels: int,
+    size: int,
+    width: int,
+    questions: Sequence[int],
+    classes: int,
+    seed: int,
 ) -> Network:
     """Make a network with random weights that depend on the seed alone.
 
@@ -70,8 +88,10 @@ def make_network(
         Channels and side (pixels) of the images.
     width
         Channels of the residual network's first blocks.
-    answers, classes
-        Outputs of the two heads; the published network has none for answers.
+    questions
+        Number of answers of each question; the published network has no head for them.
+    classes
+        Number of classes.
     seed
         Seed of the weights.
 
@@ -82,7 +102,7 @@ def make_network(
 
     Examples
     --------
-    >>> network = make_network("published", channels=3, size=64, width=32, answers=6,
+    >>> network = make_network("published", channels=3, size=64, width=32, questions=[6],
     ...                        classes=2, seed=0)
     >>> sum(parameter.numel() for parameter in network.parameters())
     166674
@@ -91,13 +111,13 @@ def make_network(
         torch.manual_seed(seed)
         if kind == "residual":
             encoder = ResidualEncoder(channels=channels, width=width)
-            return Network(encoder, features=encoder.features, answers=answers, classes=classes)
+            return Network(encoder, features=encoder.features, questions=questions, classes=classes)
         if size % 8:
             raise ArgumentError(
                 f"size = {size}: the published network halves images three times; choose a "
                 f"multiple of 8 for 'size' in [images], as {8 * max(1, round(size / 8))}"
             )
         published = PublishedEncoder(channels=channels, size=size)
-        network = Network(published, features=published.features, answers=0, classes=classes)
+        network = Network(published, features=published.features, questions=(), classes=classes)
         published.initialise(network)
         return network

@@ -88,7 +88,7 @@ def draw_arms(ax: Any, arms: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         )
     ax.set_yticks([-place for place in range(len(arms))], [name for name, _ in arms])
     ax.set_ylim(-len(arms) + 0.4, 0.7)
-    ax.set_xlabel("accuracy on objects that no arm has seen (95% interval)")
+    ax.set_xlabel("accuracy, 95% interval")
     ax.grid(axis="x", color=GREY, alpha=0.3)
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(left=False)

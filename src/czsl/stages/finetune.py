@@ -190,7 +190,6 @@ def _companions(
     trust = settings.transferred * number / (number + FRACTION_VOTES)
     target = np.vstack([np.eye(votes.layout.classes)[labels.classes[chosen]], labels.transferred])
     rows = np.concatenate([experts, labels.volunteers])
-    companions = round(settings.companions * len(experts))
     return Samples(
         images=context.images,
         view=context.view,
@@ -205,5 +204,5 @@ def _companions(
             "counts": torch.from_numpy(votes.layout.answer_mirror),
         },
         always=len(experts),
-        companions=min(companions, len(labels.volunteers)),
+        companions=round(float(trust.sum())),
     )
