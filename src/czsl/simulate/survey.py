@@ -56,7 +56,8 @@ merger        = ["merger"]             # "other" counts for no class
 size = 64                              # pixels of the network's input
 
 [recipe]
-name = "default"
+name  = "default"
+folds = 3                              # 5 by default; fewer to end sooner
 """
 
 
