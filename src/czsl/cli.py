@@ -68,7 +68,7 @@ def demo(folder: Path, seed: int, device: str, threads: int | None) -> None:
     """Simulate a small survey in FOLDER, run everything."""
     keep_freed_memory()
     from czsl.demo import run_demo
-    from czsl.terminal import FitDisplay, console, show_arms
+    from czsl.terminal import FitDisplay, console, show_arms, show_checked
 
     with FitDisplay() as display:
         result = run_demo(
@@ -76,6 +76,7 @@ def demo(folder: Path, seed: int, device: str, threads: int | None) -> None:
             seed=seed,
             make_model=model_maker(seed, device, threads, display),
             simulated=display.simulated,
+            checked=show_checked,
             started=display.started,
         )
     show_arms(result.arms, title="Test objects that no arm was trained on, against the truth")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from czsl.catalogue import Catalogue, majority_class, read_table, scan_catalogue
+from czsl.check import Checked, check
 from czsl.compare.arms import ARM_NAMES, Arm, compare, standard_arms
 from czsl.config import Config, read_config
 from czsl.files import write_json
@@ -63,6 +64,7 @@ def run_demo(
     seed: int = 0,
     make_model: Callable[[Recipe], CzSL],
     simulated: Callable[[int, int], None] | None = None,
+    checked: Callable[[Checked], None] | None = None,
     started: Callable[[str], None] | None = None,
 ) -> Demo:
     """Simulate a survey, fit every arm, score them on objects that no arm has seen.
@@ -77,6 +79,8 @@ def run_demo(
         Makes a model for a recipe, with its seed and device.
     simulated
         Called with the objects drawn and all.
+    checked
+        Called with what a check of the survey found.
     started
         Called with an arm's name before it is fitted.
 
@@ -88,6 +92,9 @@ def run_demo(
     folder = Path(folder)
     if not (folder / "czsl.toml").exists():
         simulate_survey(folder, seed=seed, progress=simulated)
+    found = check(folder)
+    if checked is not None:
+        checked(found)
     config = read_config(folder)
     truth = read_truth(folder / "truth.csv", config)
     arms = compare(
