@@ -140,13 +140,13 @@ def layout(*headings: str, title: str = "") -> Table:
 
 def show_scores(scores: Mapping[str, Mapping[str, Any]], *, first: str, title: str) -> None:
     """Print scores, a row for each name."""
-    headings = ("accuracy", "95% interval", "balanced", "AUC", "log loss", "objects")
+    headings = ("accuracy", "95% interval", "AUC", "log loss", "objects")
     table = layout(first, *headings, title=title)
     for name, score in scores.items():
         if score.get("accuracy") is None:
-            table.add_row(name, "-", "-", "-", "-", "-", "0")
+            table.add_row(name, "-", "-", "-", "-", "0")
             continue
-        rest = [score.get(key) for key in ("balanced_accuracy", "auc", "log_loss")]
+        rest = [score.get(key) for key in ("auc", "log_loss")]
         numbers = ["" if value is None else f"{value:.3f}" for value in rest]
         interval = f"{score['low']:.3f}-{score['high']:.3f}"
         table.add_row(name, f"{score['accuracy']:.3f}", interval, *numbers, f"{score['n']:,}")
