@@ -64,7 +64,7 @@ def test_the_card_says_what_a_reader_should_know(folder, runs):
         "recipe `default`",
         "round, cw, acw",
         "20 expert, 28 volunteer, 12 unlabelled",
-        "32 x 32 pixels, 3 band(s)",
+        "32 x 32 pixels and 3 band(s)",
         f"| image | {metrics['accuracy']:.3f} | {metrics['low']:.3f} to {metrics['high']:.3f}",
     ):
         assert part in card
@@ -243,12 +243,21 @@ def test_before_fit_there_is_nothing_to_ask(tmp_path):
 
 def test_probabilities_are_scaled_by_the_models_own_temperature(folder, survey):
     catalogue = tiny_catalogue(survey, quick("default"))
-    sharp = CzSL.load(folder, device="cpu", threads=1).predict(catalogue)
+    names = [f"p_{name}" for name in CzSL.load(folder).classes_]
+
+    def predicted() -> np.ndarray:
+        table = CzSL.load(folder, device="cpu", threads=1).predict(catalogue)
+        given = np.ma.column_stack([table[name] for name in names])
+        return given.compressed().reshape(-1, len(names))
 
     def change(document):
-        document["content"]["temperature"] = 20.0
+        document["content"]["temperature"] *= 2
         sign(document)
 
+    sharp = predicted()
     edit(folder, change)
-    flat = CzSL.load(folder, device="cpu", threads=1).predict(catalogue)
-    assert np.ma.max(flat["p_round"]) < np.ma.max(sharp["p_round"])
+    flat = predicted()
+    root = np.sqrt(sharp)  # twice the temperature halves the log-probabilities
+    np.testing.assert_allclose(flat, root / root.sum(axis=1, keepdims=True), atol=1e-5)
+    assert np.all(flat.max(axis=1) < sharp.max(axis=1))
+    assert np.abs(flat - sharp).max() > 0.05

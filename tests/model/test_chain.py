@@ -271,6 +271,26 @@ def test_sampling_is_before_the_split_in_both_phases(tmp_path, sampling):
         assert held_out.min() >= epoch[: -len(held_out)].max()
 
 
+@pytest.mark.parametrize("transferred", [0.0, 0.5, 1.0])
+def test_as_many_companions_as_their_labels_are_trusted_are_in_an_epoch(
+    survey, tmp_path, transferred
+):
+    """Of 27 with an image 23 have 20 votes; for four there is a class, worth two."""
+    recipe = quick("default", finetune={"transferred": transferred})
+    catalogue = tiny_catalogue(survey, recipe, **FOLDS)
+    recorded = Recorded(open_images(catalogue, processes=1))
+    context, usable = tiny_context(catalogue, tmp_path, images=recorded, report=recorded.report)
+    learn(catalogue, recipe, context, usable)
+    trusted = round(transferred * (23 * 20 / 40 + 4 * 2 / 22))
+    assert trusted == round(12 * transferred)
+    for fold in (1, 2):
+        read = np.array(recorded.read[f"finetune, fold {fold}"])
+        companions = read[(read >= 20) & (read < 48)]
+        assert len(companions) == 2 * trusted  # in two epochs
+        for epoch in np.split(companions, 2):
+            assert len(set(epoch)) == trusted
+
+
 @BOTH
 def test_same_seed_same_networks_and_another_seed_others(survey, tmp_path, name):
     recipe = quick(name)

@@ -1,5 +1,6 @@
 """The catalogue of predictions, as users read it for years."""
 
+import json
 import shutil
 
 import numpy as np
@@ -10,7 +11,7 @@ from czsl.errors import ModelError
 from czsl.flags import Flag
 from czsl.model import to_astropy
 from czsl.predictions import Posteriors, predictions_table, votes_on
-from tiny import MISSING, TRUNCATED, name_of, quick, tiny_catalogue, truth
+from tiny import MISSING, TRUNCATED, name_of, quick, tiny_catalogue, tiny_model, truth
 
 COLUMNS = [
     "id",
@@ -128,6 +129,25 @@ def test_a_cutout_of_another_kind_is_an_error(survey, fitted, tmp_path, size, mo
     )
     with pytest.raises(ModelError, match=message):
         fitted[0].predict(catalogue)
+
+
+def test_a_model_of_cutouts_of_several_sizes_takes_others_but_not_other_bands(survey, tmp_path):
+    own = shutil.copytree(survey, tmp_path / "survey")
+    path = own / "images" / f"{name_of(5)}.png"
+    Image.open(path).resize((40, 40)).save(path)
+    recipe = quick("default", pretrain=False)
+    model = tiny_model(recipe=recipe).fit(tiny_catalogue(own, recipe))
+    model.save(tmp_path / "model")
+    content = json.loads((tmp_path / "model" / "model.json").read_text())["content"]
+    assert content["native"] == [0, 0, 3]
+    assert "several sizes and 3 band(s)" in (tmp_path / "model" / "README.md").read_text()
+    Image.open(path).resize((48, 36)).save(path)
+    found = model.predict(tiny_catalogue(own, recipe))
+    assert np.isfinite(matrix(found, "p")[5]).all()
+    Image.open(path).convert("L").save(path)
+    message = r"has 36 x 48 pixels and 1 band\(s\); .* cutouts of several sizes and 3 band\(s\)"
+    with pytest.raises(ModelError, match=message):
+        model.predict(tiny_catalogue(own, recipe))
 
 
 def test_a_catalogue_with_other_classes_or_answers_is_refused(survey, fitted):

@@ -25,7 +25,7 @@ def shapes(layers, images: torch.Tensor) -> list[tuple[str, tuple[int, ...]]]:
 
 
 def published(**changes) -> nn.Module:
-    settings = {"channels": 3, "size": 64, "width": 16, "answers": 6, "classes": 2, "seed": 0}
+    settings = {"channels": 3, "size": 64, "width": 16, "questions": [6], "classes": 2, "seed": 0}
     return make_network("published", **{**settings, **changes})
 
 
@@ -136,11 +136,37 @@ def test_features_fit_every_side_that_eight_divides(size):
 
 @pytest.mark.parametrize("size", [8, 30, 50, 63, 64])
 def test_residual_network_sees_any_side_and_has_two_heads(size):
-    network = make_network("residual", channels=1, size=size, width=4, answers=5, classes=3, seed=0)
+    network = make_network(
+        "residual", channels=1, size=size, width=4, questions=[3, 2], classes=3, seed=0
+    )
     outputs = network(torch.rand(2, 1, size, size))
-    assert outputs.answers.shape == (2, 5)
+    assert outputs.answers.shape == (2, 7)  # five answers and a precision for each question
     assert outputs.classes.shape == (2, 3)
     assert network.classes.in_features == ResidualEncoder(channels=1, width=4).features == 32
+
+
+def test_precisions_start_at_four_and_answers_near_equal_shares():
+    network = make_network(
+        "residual", channels=1, size=16, width=4, questions=[3, 2], classes=3, seed=0
+    )
+    bias = network.answers.bias.detach()
+    precision = 1 + 100 * torch.sigmoid(bias[[3, 6]])
+    assert precision.tolist() == pytest.approx([4.2, 4.2], abs=0.1)
+    assert bias[[0, 1, 2, 4, 5]].abs().max() < 1 / math.sqrt(32)  # as linear layers start
+
+
+def test_without_questions_there_is_no_head_for_them():
+    network = make_network(
+        "residual", channels=1, size=16, width=4, questions=[], classes=3, seed=0
+    )
+    assert network.answers is None
+    assert network(torch.rand(2, 1, 16, 16)).answers.shape == (2, 0)
+
+
+def test_residual_blocks_change_their_maps_from_the_start():
+    block = ResidualBlock(4, 4, stride=1).eval()
+    maps = torch.rand(2, 4, 8, 8)
+    assert (block(maps) - maps).abs().max() > 0.01
 
 
 def test_residual_block_adds_its_shortcut():
@@ -153,6 +179,6 @@ def test_residual_block_adds_its_shortcut():
 
 def test_layers_that_rates_are_given_to_hold_every_parameter_of_the_encoder():
     for kind in ("published", "residual"):
-        network = make_network(kind, channels=3, size=32, width=4, answers=2, classes=2, seed=0)
+        network = make_network(kind, channels=3, size=32, width=4, questions=[2], classes=2, seed=0)
         for name, _ in network.encoder.named_parameters():
             assert sum(name.startswith(f"{layer}.") for layer in network.encoder.layers) == 1, name

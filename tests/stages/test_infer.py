@@ -28,7 +28,13 @@ def networks(count: int = 2):
     found = []
     for seed in range(count):
         network = make_network(
-            "residual", channels=3, size=24, width=4, answers=6, classes=3, seed=seed
+            "residual",
+            channels=3,
+            size=24,
+            width=4,
+            questions=LAYOUT.questions,
+            classes=3,
+            seed=seed,
         )
         generator = torch.Generator().manual_seed(seed)
         for layer in network.modules():

@@ -43,7 +43,7 @@ def all_samples(**changes) -> Samples:
 
 
 def make(kind: str = "residual"):
-    network = make_network(kind, channels=3, size=16, width=4, answers=0, classes=3, seed=0)
+    network = make_network(kind, channels=3, size=16, width=4, questions=[], classes=3, seed=0)
     network.dropout.p = 0.2
     return network
 
