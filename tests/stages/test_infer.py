@@ -144,3 +144,14 @@ def test_batches_of_a_store_are_read_in_order():
 @RESAMPLED
 def test_no_image_at_all_gives_no_row(resampled):
     assert reader(resampled=resampled).logits(pixels(0)).shape == (0, 3)
+
+
+def test_an_answer_of_no_class_that_is_certain_leaves_the_classes_undecided():
+    (network,) = networks(1)
+    with torch.no_grad():
+        network.answers.weight.zero_()
+        network.answers.bias.zero_()
+        network.answers.bias[3] = 200.0  # "other", whose share the softmax makes exactly 1
+    found = reader(networks=[network], views=1, from_answers=True).logits(pixels())
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found, np.log(TINY), rtol=1e-6)

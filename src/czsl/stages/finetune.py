@@ -204,5 +204,5 @@ def _companions(
             "counts": torch.from_numpy(votes.layout.answer_mirror),
         },
         always=len(experts),
-        companions=round(float(trust.sum())),
+        companions=min(round(float(trust.sum())), len(labels.volunteers)),
     )

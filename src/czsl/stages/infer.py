@@ -112,5 +112,6 @@ class ClassReader:
                 total += outputs.classes.log_softmax(dim=1)
             else:
                 shares = answer_probabilities(outputs.answers, self.questions) @ self.answers
-                total += (shares / shares.sum(dim=1, keepdim=True)).clamp(min=TINY).log()
+                known = shares.sum(dim=1, keepdim=True).clamp(min=TINY)
+                total += (shares / known).clamp(min=TINY).log()
         return total
