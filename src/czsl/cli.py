@@ -80,7 +80,7 @@ def demo(folder: Path, seed: int, device: str, threads: int | None) -> None:
             started=display.started,
         )
     show_arms(result.arms, title="Test objects that no arm was trained on, against the truth")
-    console.print("czsl2023 was shortened for the demo: 5, 60 and 20 epochs instead of 100.")
+    console.print("czsl2023 was shortened for the demo: 5, 40 and 10 epochs instead of 100.")
     console.print(f"survey, with its czsl.toml: {result.folder}")
     console.print(f"report: {result.report}")
 
