@@ -134,7 +134,7 @@ def layout(*headings: str, title: str = "") -> Table:
         console.print(f"\n[bold]{escape(title)}[/bold]")
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for place, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if place else "left", no_wrap=True)
+        table.add_column(heading, justify="right" if place else "left", no_wrap=not place)
     return table
 
 
@@ -256,8 +256,7 @@ def _show_question(question: Mapping[str, Any]) -> None:
 def _show_confusion(confusion: Mapping[str, Any]) -> None:
     """Print volunteers' majority against experts."""
     title = f"Volunteers' majority against experts: {confusion['agreement']:.1%} agree"
-    columns = [f"majority {name}" for name in confusion["columns"]]
-    table = layout("experts say", *columns, title=title)
+    table = layout("experts \\ majority", *confusion["columns"], title=title)
     for name, counts in zip(confusion["classes"], confusion["objects"], strict=True):
         table.add_row(escape(name), *(f"{count:,}" for count in counts))
     console.print(table)
