@@ -29,7 +29,7 @@ from czsl.stages.targets import (
     vote_targets,
 )
 from czsl.stages.transfer import FittedTransfer, fit_transfer
-from czsl.train.checkpoint import Tensors
+from czsl.train.checkpoint import Tensors, without_prefix
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -47,6 +47,8 @@ class Learned:
         Whether classes are read off the volunteers' answers.
     transfer
         Fitted on all experts' objects that have votes; None where there is none.
+    autoencoder
+        Weights of the autoencoder; None where the recipe has none.
     temperature
         Divides the logits; 1 where it was not fitted.
     experts
@@ -67,6 +69,7 @@ class Learned:
     networks: tuple[Tensors, ...]
     from_answers: bool
     transfer: FittedTransfer | None
+    autoencoder: Tensors | None
     temperature: float
     experts: Rows
     folds: Rows
@@ -146,7 +149,7 @@ def learn(
         folds=_folds(catalogue, experts, recipe, context.seed),
     )
     _check_stages(work)
-    start = _start(work)
+    start, autoencoder = _start(work)
     shared = _pretrained(work, start, fold=None)
     transfers = [_transfer(work, experts[work.folds != fold]) for fold in work.each_fold]
     own = recipe.pretrain is not None and recipe.pretrain.experts and bool(work.each_fold)
@@ -162,7 +165,8 @@ def learn(
             raise CatalogueError(_nothing_learned(work))
         networks.append(dict(shared.state_dict()))
         logits[:] = _image_logits(work, shared, experts)
-    return _learned(work, networks, logits, _votes_posterior(work, transfers))
+    votes = _votes_posterior(work, transfers)
+    return _learned(work, networks, autoencoder, logits, votes)
 
 
 def _folds(catalogue: Catalogue, experts: Rows, recipe: Recipe, seed: int) -> Rows:
@@ -213,19 +217,20 @@ def _network(work: _Work) -> Network:
     )
 
 
-def _start(work: _Work) -> Tensors:
-    """Give the weights that every network starts from: random, or with a trained encoder."""
-    network = _network(work)
+def _start(work: _Work) -> tuple[Tensors, Tensors | None]:
+    """Give the weights that every network starts from, and those of a trained autoencoder."""
+    network, autoencoder = _network(work), None
     if work.recipe.reconstruct is not None:
         # Images of experts' objects stay unseen, so that their scores are honest.
         rows = np.flatnonzero(work.usable & ~work.catalogue.is_expert)
         if len(rows) < 2:
             work.note("reconstruct is left out: every object has an expert's class")
         else:
-            weights, epochs = reconstruct(work.context, rows, work.recipe.reconstruct)
+            autoencoder, epochs = reconstruct(work.context, rows, work.recipe.reconstruct)
             work.record("reconstruct", None, epochs)
-            network.encoder.convolutions.load_state_dict(weights)  # type: ignore[union-attr]
-    return dict(network.state_dict())
+            encoder = without_prefix("convolutions", autoencoder)
+            network.encoder.convolutions.load_state_dict(encoder)  # type: ignore[union-attr]
+    return dict(network.state_dict()), autoencoder
 
 
 def _pretrained(work: _Work, start: Tensors, fold: int | None) -> Network | None:
@@ -366,7 +371,13 @@ def _image_logits(work: _Work, network: Network, rows: Rows) -> Floats:
     return logits
 
 
-def _learned(work: _Work, networks: list[Tensors], logits: Floats, votes: Floats) -> Learned:
+def _learned(
+    work: _Work,
+    networks: list[Tensors],
+    autoencoder: Tensors | None,
+    logits: Floats,
+    votes: Floats,
+) -> Learned:
     """Fit the temperature to the out-of-fold logits and put everything together."""
     known = work.usable[work.experts]
     temperature = 1.0
@@ -378,6 +389,7 @@ def _learned(work: _Work, networks: list[Tensors], logits: Floats, votes: Floats
         networks=tuple(networks),
         from_answers=_from_answers(work),
         transfer=_transfer(work, work.experts),
+        autoencoder=autoencoder,
         temperature=temperature,
         experts=work.experts,
         folds=work.folds,

@@ -7,6 +7,7 @@ that are allowed.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -88,7 +89,8 @@ def read_config(path: str | Path) -> Config:
     Parameters
     ----------
     path
-        The file, or the folder that holds a ``czsl.toml``.
+        The file, or the folder that holds a ``czsl.toml``. In the folder of a run,
+        relative paths start from where they started in its fit.
 
     Raises
     ------
@@ -106,7 +108,7 @@ def read_config(path: str | Path) -> Config:
         raise ConfigError(f"{path}: cannot be read ({error})") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
-    return make_config(content, folder=path.parent, name=str(path))
+    return make_config(content, folder=_start(path), name=str(path))
 
 
 def make_config(
@@ -178,6 +180,20 @@ def write_config(config: Config, path: Path) -> None:
         Where the file cannot be written.
     """
     write_text(path, config.to_toml())
+
+
+def _start(path: Path) -> Path:
+    """Give the folder that a file's relative paths start from: in a run, the fit's."""
+    record = path.with_name("run.json")
+    if not record.exists():
+        return path.parent
+    try:
+        return Path(json.loads(record.read_text(encoding="utf-8")).get("folder", path.parent))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{record}: is not whole or not ours ({error}), and says where the paths of {path} "
+            "start; choose another configuration"
+        ) from error
 
 
 def _question_slips(questions: Sequence[VotesSettings]) -> Iterator[str]:

@@ -86,6 +86,8 @@ class CzSL:
         ``stage, fold, epoch, loss, held_out, images_per_second``.
     notes_ : tuple of str
         What was left out and why.
+    autoencoder_ : dict of Tensor or None
+        Weights of the autoencoder; None where the recipe has none.
 
     Examples
     --------
@@ -148,7 +150,7 @@ class CzSL:
             transfer=learned.transfer,
             fabric=fabric,
         )
-        self.history_ = learned.history
+        self.history_, self.autoencoder_ = learned.history, learned.autoencoder
         self.out_of_fold_table_ = _out_of_fold(catalogue, images, learned)
         return self
 
@@ -254,14 +256,17 @@ def to_astropy(table: Any) -> Table:
 
 
 def _out_of_fold(catalogue: Catalogue, images: ImageStore, learned: Learned) -> pa.Table:
-    """Make the predictions of the experts' objects."""
+    """Make the predictions of the experts' objects, with the experts' class and the fold."""
     experts = catalogue.select(learned.experts)
     posteriors = Posteriors(
         image=learned.image_posterior,
         votes=learned.votes_posterior,
         flags=images.flags[learned.experts],
     )
-    return predictions_table(experts, posteriors)
+    table = predictions_table(experts, posteriors)
+    said = pa.array([catalogue.classes[place] for place in experts.experts], pa.string())
+    folds = pa.array(learned.folds + 1, pa.int32(), mask=learned.folds < 0)
+    return table.append_column("expert", said).append_column("fold", folds)
 
 
 def _scores(catalogue: Catalogue, learned: Learned) -> dict[str, Any]:

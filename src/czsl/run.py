@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import platform
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +16,11 @@ import numpy as np
 
 from czsl.catalogue import Catalogue
 from czsl.catalogue.write import write_table
-from czsl.config import Config
+from czsl.config import Config, read_config
 from czsl.errors import RunError
 from czsl.files import fingerprint, replacing, write_json, write_text
 from czsl.model import CzSL
+from czsl.train.checkpoint import save_tensors
 
 HISTORY = ("stage", "fold", "epoch", "loss", "held_out", "images_per_second")
 
@@ -26,12 +31,13 @@ class Run:
 
     ========================  ======================================================
     ``czsl.toml``             the configuration as it was resolved
-    ``run.json``              what the run was started with
+    ``run.json``              what the run was started with, and where its paths start
     ``stages/``               results of the stages; a resumed fit goes on from them
     ``history.csv``           every epoch of every stage
     ``metrics.json``          scores on experts' objects not trained on
     ``predictions.parquet``   experts' objects, predicted out of fold
     ``model/``                the model
+    ``autoencoder.safetensors``  where the recipe has one: its weights
     ========================  ======================================================
 
     Parameters
@@ -51,6 +57,11 @@ class Run:
     def stages(self) -> Path:
         """The folder of the stages' results."""
         return self.folder / "stages"
+
+    @property
+    def autoencoder(self) -> Path:
+        """The file of the autoencoder's weights."""
+        return self.folder / "autoencoder.safetensors"
 
     def begin(self, config: Config, *, seed: int, limit: int | None, resume: bool) -> None:
         """Claim the folder for a fit, or check that it belongs to the same one.
@@ -81,7 +92,63 @@ class Run:
                 )
         start = f"# As resolved; relative paths start from {config.folder.resolve()}\n\n"
         write_text(self.folder / "czsl.toml", start + text)
-        write_json(path, given)
+        write_json(path, {**given, "folder": str(config.folder.resolve()), "versions": _versions()})
+
+    def config(self) -> Config:
+        """Read the configuration back; its paths start where they did in the fit.
+
+        Raises
+        ------
+        RunError
+            Where the folder holds no run.
+        """
+        self.given()
+        return read_config(self.folder)
+
+    def given(self) -> dict[str, Any]:
+        """Say what the run was started with: ``seed``, ``limit``, ``folder``, ``versions``.
+
+        Raises
+        ------
+        RunError
+            Where the folder holds no run.
+        """
+        path = self.folder / "run.json"
+        if not path.exists():
+            raise RunError(
+                f"{self.folder}: holds no run, there is no run.json in it; name the folder that "
+                "'czsl fit' wrote"
+            )
+        return _read_json(path)
+
+    def catalogue(self) -> Catalogue:
+        """Read the objects of the run: with a limit, the same that were drawn for the fit.
+
+        Raises
+        ------
+        RunError
+            Where the folder holds no run.
+        ConfigError, CatalogueError
+            Where the table is not there any more, or cannot be used.
+        """
+        given = self.given()
+        return _limited(Catalogue.read(self.config()), given["limit"], given["seed"])
+
+    def finished(self) -> None:
+        """Check that the fit has ended.
+
+        Raises
+        ------
+        RunError
+            Where the folder holds no run, or one that was stopped: says how to go on.
+        """
+        given = self.given()
+        # The model is written last.
+        if not (self.model / "model.json").exists():
+            raise RunError(
+                f"{self.folder}: its fit has not ended; go on with it by: "
+                f"{fit_command(self.folder, given, self.folder)} --resume"
+            )
 
     def end(self, model: CzSL) -> None:
         """Write the history, the scores, the out-of-fold predictions and the model.
@@ -101,6 +168,8 @@ class Run:
             self.folder / "predictions.parquet",
             metadata={"model": model.predictor.content.fingerprint, "out_of_fold": "true"},
         )
+        if model.autoencoder_ is not None:
+            save_tensors(self.autoencoder, model.autoencoder_, {})
         model.save(self.model)
 
 
@@ -112,6 +181,19 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise RunError(
             f"{path}: is not whole or not ours ({error}); choose another folder by --out"
         ) from error
+
+
+def fit_command(config: Path, given: Mapping[str, Any], out: Path | str) -> str:
+    """Spell the command that fits as a run was fitted.
+
+    Examples
+    --------
+    >>> fit_command(Path("runs/fit"), {"seed": 3, "limit": 800}, "runs/again")
+    'czsl fit runs/fit --out runs/again --seed 3 --limit 800'
+    """
+    limit = "" if given["limit"] is None else f" --limit {given['limit']}"
+    places = f"{shlex.quote(str(config))} --out {shlex.quote(str(out))}"
+    return f"czsl fit {places} --seed {given['seed']}{limit}"
 
 
 def fit_run(
@@ -152,11 +234,24 @@ def fit_run(
     recipe = model.recipe or catalogue.config.recipe
     config = catalogue.config.model_copy(update={"recipe": recipe})
     run.begin(config, seed=model.seed, limit=limit, resume=resume)
-    if limit is not None and limit < len(catalogue):
-        catalogue = sample(catalogue, limit, model.seed)
+    catalogue = _limited(catalogue, limit, model.seed)
     model.fit(catalogue, stages=stages or run.stages)
     run.end(model)
     return run
+
+
+def _versions() -> dict[str, str]:
+    """Say what the fit runs on, as far as its numbers may depend on it."""
+    names = {"czsl": "czsl", "numpy": "numpy", "PyTorch": "torch", "scikit-learn": "scikit-learn"}
+    versions = {shown: metadata.version(name) for shown, name in names.items()}
+    return {"Python": platform.python_version(), **versions}
+
+
+def _limited(catalogue: Catalogue, limit: int | None, seed: int) -> Catalogue:
+    """Draw as many objects as the limit allows."""
+    if limit is None or limit >= len(catalogue):
+        return catalogue
+    return sample(catalogue, limit, seed)
 
 
 def sample(catalogue: Catalogue, number: int, seed: int) -> Catalogue:

@@ -44,7 +44,7 @@ def predicted(fitted):
 
 def test_columns_and_their_order(predicted, fitted):
     assert predicted.colnames == COLUMNS
-    assert fitted[0].out_of_fold_.colnames == COLUMNS
+    assert fitted[0].out_of_fold_.colnames == [*COLUMNS, "expert", "fold"]
 
 
 def test_every_object_is_a_row_in_the_tables_order(predicted, fitted):

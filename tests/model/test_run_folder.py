@@ -2,14 +2,17 @@
 
 import csv
 import json
+import shutil
 import tomllib
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from czsl.catalogue import Catalogue
+from czsl.check import check
 from czsl.config import read_config
-from czsl.errors import RunError, WriteError
+from czsl.errors import ConfigError, RunError, WriteError
 from czsl.model import CzSL
 from czsl.run import HISTORY, Run, fit_run, sample
 from czsl.scores import scores
@@ -17,8 +20,10 @@ from tiny import quick, tiny_catalogue, tiny_config, tiny_model
 
 
 def test_files_are_as_documented(runs):
-    for folder in runs.values():
+    for recipe, folder in runs.items():
+        autoencoder = ["autoencoder.safetensors"] if recipe == "czsl2023" else []
         assert sorted(path.name for path in folder.iterdir()) == [
+            *autoencoder,
             "czsl.toml",
             "history.csv",
             "metrics.json",
@@ -38,6 +43,47 @@ def test_the_configuration_is_kept_as_it_was_resolved(runs):
     assert content["recipe"]["finetune"]["rate"] == 0.01
     assert content["votes"][0]["unit"] == "counts"
     assert read_config(runs["czsl2023"]).recipe == quick("czsl2023")
+
+
+def test_a_run_finds_its_data_from_anywhere(runs, survey, tmp_path):
+    moved = shutil.copytree(runs["default"], tmp_path / "elsewhere")
+    expected = tiny_catalogue(survey, quick("default"))
+    catalogue = Run(folder=moved).catalogue()
+    assert catalogue.config == expected.config.model_copy(update={"folder": survey})
+    assert catalogue.ids.tolist() == expected.ids.tolist()
+    found = check(moved, processes=1)
+    assert not found.problems
+    assert found.images["usable"] == 58
+
+
+def test_a_run_goes_on_by_its_own_configuration(runs):
+    folder = runs["default"]
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    model = tiny_model(seed=3, recipe=Run(folder=folder).config().recipe)
+    fit_run(model, Catalogue.read(folder), folder, resume=True)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_with_a_limit_a_run_reads_the_objects_that_were_drawn(survey, tmp_path):
+    Run(folder=tmp_path).begin(
+        tiny_config(survey, quick("default")), seed=3, limit=30, resume=False
+    )
+    drawn = sample(tiny_catalogue(survey, quick("default")), 30, seed=3)
+    assert Run(folder=tmp_path).catalogue().ids.tolist() == drawn.ids.tolist()
+    with pytest.raises(RunError, match=r"has not ended; go on with it by: czsl fit .* --resume"):
+        Run(folder=tmp_path).finished()
+
+
+def test_a_folder_without_a_run_is_told(tmp_path):
+    with pytest.raises(RunError, match=r"holds no run, there is no run\.json in it; name the fold"):
+        Run(folder=tmp_path).config()
+
+
+def test_where_the_paths_start_must_be_readable(runs, tmp_path):
+    shutil.copy(runs["default"] / "czsl.toml", tmp_path)
+    (tmp_path / "run.json").write_text("[")
+    with pytest.raises(ConfigError, match=r"run\.json: is not whole or not ours .*; choose anoth"):
+        read_config(tmp_path)
 
 
 def test_the_history_has_a_line_for_every_epoch_of_every_stage(runs):
@@ -68,6 +114,8 @@ def test_scores_are_those_of_the_predictions_out_of_fold(runs, survey):
         assert metrics["scores"]["image"]["n"] == metrics["scores"]["majority"]["n"] == 20
         assert metrics["scores"]["votes"]["n"] == 16
         assert table.schema.metadata[b"out_of_fold"] == b"true"
+        assert table["expert"].to_pylist() == [catalogue.classes[one] for one in classes]
+        assert set(table["fold"].to_pylist()) == {1, 2}
 
 
 def test_a_run_is_not_overwritten(survey, runs):

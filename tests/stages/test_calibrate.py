@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax as scipy_softmax
 from sklearn.metrics import log_loss
 
-from czsl.stages.calibrate import FLATTEST, SHARPEST, fit_temperature, softmax
+from czsl.stages.calibrate import FLATTEST, SHARPEST, fit_temperature, softmax, tempered
 
 
 def overconfident(seed: int = 0, factor: float = 3.0, count: int = 400, classes: int = 3):
@@ -79,3 +79,9 @@ def test_temperature_changes_no_decision():
     logits, labels = overconfident()
     cooled = softmax(logits / fit_temperature(logits, labels))
     np.testing.assert_array_equal(cooled.argmax(axis=1), logits.argmax(axis=1))
+
+
+def test_the_posterior_before_the_temperature_comes_back():
+    logits, _ = overconfident()
+    np.testing.assert_allclose(tempered(softmax(logits / 2.5), 2.5), softmax(logits), atol=1e-9)
+    assert np.isnan(tempered(np.full((1, 3), np.nan), 2.0)).all()

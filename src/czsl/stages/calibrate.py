@@ -58,3 +58,22 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
 
     found = minimize_scalar(cost, bounds=(np.log(SHARPEST), np.log(FLATTEST)), method="bounded")
     return float(np.exp(found.x))
+
+
+def tempered(posterior: Floats, temperature: float) -> Floats:
+    r"""Give the posterior at another temperature: :math:`p_k^T` over its sum.
+
+    Parameters
+    ----------
+    posterior
+        Shape (object, class); rows of NaN stay.
+    temperature
+        With the temperature that the logits were divided by, gives the posterior before.
+
+    Examples
+    --------
+    >>> logits = np.array([[2.0, 0.0]])
+    >>> bool(np.allclose(tempered(softmax(logits / 3), 3), softmax(logits)))
+    True
+    """
+    return softmax(temperature * np.log(np.maximum(posterior, 1e-12)))

@@ -8,19 +8,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from czsl.images.augment import central
 from czsl.nets.published import PublishedAutoencoder
 from czsl.recipes import Training
 from czsl.stages.context import Context
 from czsl.stages.fitting import fit_network
-from czsl.train.checkpoint import Tensors, without_prefix
+from czsl.train.checkpoint import Tensors
 from czsl.train.loop import Epochs
-from czsl.train.samples import Samples
+from czsl.train.samples import Samples, to_tensor
 
 
 def reconstruct(
     context: Context, rows: NDArray[np.int64], training: Training
 ) -> tuple[Tensors, Epochs]:
-    """Train the published autoencoder and give the weights of its convolutions.
+    """Train the published autoencoder and give its weights.
 
     The loss is the pixel-wise binary cross-entropy (Jimenez et al. 2023).
 
@@ -36,7 +37,7 @@ def reconstruct(
     Returns
     -------
     dict of Tensor
-        Weights of the encoder's convolutions.
+        Weights: ``convolutions.`` of the encoder, ``decoder.`` of the rest.
     list of dict
         The epochs.
     """
@@ -45,8 +46,32 @@ def reconstruct(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.fold_seed)
         network = PublishedAutoencoder(channels=context.channels)
-    weights, epochs = fit_network(context, "reconstruct", network, _loss, samples, training)
-    return without_prefix("convolutions", weights), epochs
+    return fit_network(context, "reconstruct", network, _loss, samples, training)
+
+
+def reconstructed(weights: Tensors, pixels: NDArray[np.uint8], view: int) -> NDArray[np.uint8]:
+    """Give what a trained autoencoder makes of images.
+
+    Parameters
+    ----------
+    weights
+        As :func:`reconstruct` gives them.
+    pixels
+        Images of the store, shape (object, row, column, channel).
+    view
+        Side of the central square that the autoencoder sees, pixels.
+
+    Returns
+    -------
+    Array
+        Their reconstructions, shape (object, view, view, channel).
+    """
+    network = PublishedAutoencoder(channels=pixels.shape[-1])
+    network.load_state_dict(weights)
+    with torch.inference_mode():
+        shown = torch.sigmoid(network(central(to_tensor(pixels, torch.device("cpu")), view)))
+    grey: NDArray[np.uint8] = (255 * shown).round().byte().permute(0, 2, 3, 1).numpy()
+    return grey
 
 
 def _loss(network: nn.Module, images: Tensor, targets: dict[str, Tensor]) -> Tensor:
