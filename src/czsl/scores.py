@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from czsl.ranking import rank_class
+
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
@@ -78,6 +80,26 @@ def balanced_accuracy(predicted: Labels, labels: Labels) -> float:
     return float(np.mean([np.mean(predicted[labels == k] == k) for k in np.unique(labels)]))
 
 
+def log_likelihoods(posterior: Floats, labels: Labels) -> Floats:
+    """Give each object's log-probability of its true class, shape (object,), in nats.
+
+    Parameters
+    ----------
+    posterior
+        Shape (object, class); probabilities below 1e-12 count as that.
+    labels
+        True class, shape (object,).
+
+    Examples
+    --------
+    >>> log_likelihoods(np.array([[0.5, 0.5], [1.0, 0.0]]), np.array([1, 0])).round(4)
+    array([-0.6931,  0.    ])
+    """
+    chosen = posterior[np.arange(len(labels)), labels]
+    logs: Floats = np.log(np.maximum(chosen, 1e-12))
+    return logs
+
+
 def log_loss(posterior: Floats, labels: Labels) -> float:
     """Give the mean negative log-probability of the true class, in nats.
 
@@ -93,8 +115,7 @@ def log_loss(posterior: Floats, labels: Labels) -> float:
     >>> round(log_loss(np.array([[0.5, 0.5]]), np.array([1])), 4)
     0.6931
     """
-    chosen = posterior[np.arange(len(labels)), labels]
-    return float(-np.mean(np.log(np.maximum(chosen, 1e-12))))
+    return float(-np.mean(log_likelihoods(posterior, labels)))
 
 
 def auc(posterior: Floats, labels: Labels) -> float | None:
@@ -117,17 +138,11 @@ def auc(posterior: Floats, labels: Labels) -> float | None:
     >>> auc(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 1]))
     1.0
     """
-    from scipy.stats import rankdata
-
-    areas = []
     present = np.unique(labels)
-    for k in present:
-        inside = labels == k
-        positive, negative = int(inside.sum()), int((~inside).sum())
-        if negative:
-            ranks = rankdata(posterior[:, k])[inside].sum()
-            areas.append((ranks - positive * (positive + 1) / 2) / (positive * negative))
-    return float(np.mean(areas)) if areas else None
+    if len(present) < 2:
+        return None
+    once = np.ones((1, len(labels)), np.uint8)
+    return float(np.mean([rank_class(posterior[:, k], labels == k).area(once) for k in present]))
 
 
 def scores(posterior: Floats, labels: Labels) -> dict[str, Any]:
