@@ -143,11 +143,8 @@ def rank_class(score: Floats, inside: NDArray[np.bool_]) -> Ranking:
     )
 
 
-def _running(weights: Weights, rows: Labels) -> Weights:
+def _running(weights: Weights, rows: Labels) -> NDArray[np.int64]:
     """Sum weights along rows, shape (draw, row + 1), from 0."""
-    # Half the width is three times as fast, and safe where twice the sum still fits.
-    most = int(np.iinfo(weights.dtype).max) * max(len(rows), 1)
-    wide = np.uint32 if most < 2**31 else np.int64
-    summed = np.zeros((len(weights), len(rows) + 1), dtype=wide)
-    np.cumsum(weights[:, rows], axis=1, dtype=wide, out=summed[:, 1:])
+    summed = np.zeros((len(weights), len(rows) + 1), np.int64)
+    np.cumsum(weights[:, rows], axis=1, out=summed[:, 1:])
     return summed
