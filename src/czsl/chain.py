@@ -54,7 +54,7 @@ class Learned:
     experts
         Rows of the catalogue with an expert's class, shape (expert,).
     folds
-        Fold of each, shape (expert,).
+        Fold of each, shape (expert,); -1 where one network learned from all.
     image_posterior
         Out-of-fold posterior of each from its image, shape (expert, class); NaN where
         the image cannot be used.
@@ -96,7 +96,12 @@ class _Work:
 
     @property
     def each_fold(self) -> range:
-        """The folds; none where no expert's object can be scored by what others taught."""
+        """The folds; none where no expert's object can be scored by what others taught.
+
+        With a single network there is one, which leaves no object out.
+        """
+        if self.recipe.folds == 1 and len(self.experts) > 1:
+            return range(1)
         folds = len(np.unique(self.folds))
         return range(folds if folds > 1 else 0)
 
@@ -170,7 +175,9 @@ def learn(
 
 
 def _folds(catalogue: Catalogue, experts: Rows, recipe: Recipe, seed: int) -> Rows:
-    """Give the fold of each expert's object: the table's, or made by seed."""
+    """Give the fold of each expert's object: the table's, or made by seed; -1 for no fold."""
+    if recipe.folds == 1:
+        return np.full(len(experts), -1)
     if len(experts) < 2:
         return np.zeros(len(experts), np.int64)
     if catalogue.folds is None:
@@ -181,6 +188,11 @@ def _folds(catalogue: Catalogue, experts: Rows, recipe: Recipe, seed: int) -> Ro
 def _check_stages(work: _Work) -> None:
     """Note what the experts' objects cannot teach; refuse classes that nothing can tell."""
     recipe, classes = work.recipe, work.catalogue.config.classes
+    if recipe.folds == 1:
+        work.note(
+            "folds = 1: one network learns from every expert's object, so that none is left to "
+            "score it or to fit the temperature; compare it, or take 2 folds or more"
+        )
     if not work.each_fold and recipe.finetune is not None:
         work.note(
             f"finetune is left out: {len(work.experts)} object(s) with an expert's class, and it "
@@ -312,8 +324,8 @@ def _transfer(work: _Work, training: Rows) -> FittedTransfer | None:
     fitted = fit_transfer(settings, inputs, rows, labels, work.votes.layout, work.context.seed)
     if fitted.collapsed:
         work.note(
-            f"transfer: the {settings.kind} collapsed, it gives every object the same class; "
-            'its labels teach nothing (kind = "logistic" does not do that)'
+            f"transfer: the {settings.kind} collapsed, it gives a class or more to no object; its "
+            "labels teach nothing of them"
         )
     return fitted
 
@@ -379,7 +391,7 @@ def _learned(
     votes: Floats,
 ) -> Learned:
     """Fit the temperature to the out-of-fold logits and put everything together."""
-    known = work.usable[work.experts]
+    known = ~np.isnan(logits).any(axis=1)
     temperature = 1.0
     if work.recipe.calibrate and known.any():
         temperature = fit_temperature(logits[known], work.catalogue.experts[work.experts[known]])

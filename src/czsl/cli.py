@@ -177,43 +177,86 @@ def fit(
 
 
 @main.command()
-@config_argument
+@click.argument("configs", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--arms", help="Arms or groups of them, separated by commas.")
+@click.option(
+    "--protocol",
+    type=click.Choice(["own", "czsl2023"]),
+    default="own",
+    show_default=True,
+    help="Tiers as they are, or as published: 5% experts, 20% volunteers.",
+)
+@click.option(
+    "--order",
+    type=click.Choice(["redrawn", "file"]),
+    default="redrawn",
+    show_default=True,
+    help="Tiers and folds redrawn by each execution, or in the table's order.",
+)
+@click.option("--folds", default=5, show_default=True, help="Where the table has none.")
+@click.option("--executions", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--sweep", "sweeps", multiple=True, help="NAME or NAME=VALUE,VALUE; repeatable.")
+@click.option("--reference", help="The arm that others are compared with; default: default.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 @click.option("--out", default="runs/compare", show_default=True, type=click.Path(path_type=Path))
 @click.option("--resume", is_flag=True, help="Go on with the comparison in --out.")
 @seed_option
 @device_option
 @threads_option
 def compare(
-    config: Path, out: Path, resume: bool, seed: int, device: str, threads: int | None
+    configs: tuple[Path, ...],
+    arms: str | None,
+    protocol: str,
+    order: str,
+    folds: int,
+    executions: int,
+    sweeps: tuple[str, ...],
+    reference: str | None,
+    jobs: int,
+    out: Path,
+    resume: bool,
+    seed: int,
+    device: str,
+    threads: int | None,
 ) -> None:
-    """Compare each tier alone and both recipes.
+    """Compare each tier alone, recipes and their parts.
 
-    CONFIG is a czsl.toml or its folder. Every arm is scored on the same experts' objects,
-    out of fold.
+    CONFIGS are czsl.toml files or their folders, a task each; or the folder of the
+    published tables of Galaxy Zoo 1, three tasks. Every arm is scored on the same
+    experts' objects, each by what never saw it. Arms are named by --arms or in [compare];
+    "tiers", "votes", "published", "ablations", "sampling", "images" are groups. Sweeps:
+    confidence, experts, volunteers, votes, unlabelled.
     """
     keep_freed_memory()
-    from czsl import Catalogue
-    from czsl.compare.arms import compare as run_compare
-    from czsl.compare.arms import standard_arms
-    from czsl.terminal import FitDisplay, console, show_arms, show_warnings
+    from czsl.compare.compare import compare as run_compare
+    from czsl.compare.compare import read_metrics, read_tasks
+    from czsl.compare.protocols import Protocol
+    from czsl.model import Hardware
+    from czsl.terminal import FitDisplay, show_comparison
 
-    catalogue = Catalogue.read(config)
-    show_warnings([str(warning) for warning in catalogue.warnings])
+    tasks = read_tasks(configs or (Path(),), tuple(arms.split(",")) if arms else ())
     try:
         with FitDisplay() as display:
-            arms = run_compare(
-                catalogue,
+            run_compare(
+                tasks,
                 out,
-                standard_arms(catalogue.config.recipe, catalogue.config.arms),
-                make_model=model_maker(seed, device, threads, display),
+                protocol=Protocol(name=protocol, order=order, folds=folds),
+                sweeps=sweeps,
+                executions=executions,
+                reference=reference,
+                jobs=jobs,
+                seed=seed,
+                hardware=Hardware(device=device, threads=threads),
                 resume=resume,
-                started=display.started,
+                decoded=display.decoded,
+                report=display.trained,
+                told=display.told,
             )
     except KeyboardInterrupt:
-        click.echo(f"\nstopped; go on with: czsl compare {config} --out {out} --resume", err=True)
+        given = " ".join(argument for argument in sys.argv[1:] if argument != "--resume")
+        click.echo(f"\nstopped; go on with: czsl {given} --resume", err=True)
         sys.exit(130)
-    show_arms(arms, title="Experts' objects, each scored by a network that never saw it")
-    console.print(f"scores: {out / 'metrics.json'}")
+    show_comparison(out, read_metrics(out))
 
 
 @main.command()

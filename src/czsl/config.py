@@ -21,6 +21,7 @@ from czsl.recipes import Recipe, Settings, make_recipe, recipe_settings
 from czsl.sections import (
     CatalogueSettings,
     ClassesSettings,
+    CompareSettings,
     ImagesSettings,
     StretchSettings,
     VotesSettings,
@@ -30,6 +31,7 @@ from czsl.slips import note_slips, refuse
 __all__ = [
     "CatalogueSettings",
     "ClassesSettings",
+    "CompareSettings",
     "Config",
     "ImagesSettings",
     "StretchSettings",
@@ -50,6 +52,8 @@ class Config(Settings):
     arms
         ``[arms.NAME]``: recipes that ``czsl compare`` tries besides the standard arms, or
         in the place of one of them; each like ``[recipe]``.
+    compare
+        ``[compare]``: which arms it compares.
     folder
         The folder that relative paths start from: the configuration file's own.
     """
@@ -60,11 +64,13 @@ class Config(Settings):
     images: ImagesSettings = ImagesSettings()
     recipe: Recipe
     arms: dict[str, Recipe] = Field(default_factory=dict)
+    compare: CompareSettings = CompareSettings()
     folder: Path = Field(default=Path(), exclude=True)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        refuse([*_question_slips(self.votes), *_class_slips(self), *_band_slips(self)])
+        slips = [*_question_slips(self.votes), *_class_slips(self), *_debiased_slips(self)]
+        refuse([*slips, *_band_slips(self)])
         return self
 
     @property
@@ -235,6 +241,17 @@ def _class_slips(config: Config) -> Iterator[str]:
                     f"[classes] from_answers: the answer {part!r} makes both {owners[part]!r} and "
                     f"{name!r}; leave it to one"
                 )
+
+
+def _debiased_slips(config: Config) -> Iterator[str]:
+    """Find columns of debiased fractions that are not read."""
+    extra = [name for votes in config.votes for name in votes.extra]
+    for column in config.classes.debiased.values():
+        if column not in extra:
+            yield (
+                f"[classes] debiased names the column {column!r}, which [votes] extra does not; "
+                "add it there"
+            )
 
 
 def _band_slips(config: Config) -> Iterator[str]:

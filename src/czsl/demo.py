@@ -14,13 +14,14 @@ from PIL import Image
 
 from czsl.catalogue import Catalogue, majority_class, read_table, scan_catalogue
 from czsl.check import Checked, check
-from czsl.compare.arms import ARM_NAMES, Arm, compare, standard_arms
+from czsl.compare.arms import ARM_NAMES, MAJORITY, TIERS, tier_recipes
 from czsl.config import Config, read_config
 from czsl.files import write_json
 from czsl.model import CzSL
 from czsl.recipes import Recipe, recipe_settings
 from czsl.report.page import write_page
 from czsl.report.picture import PER_CLASS, draw_survey
+from czsl.run import fit_run
 from czsl.scores import accuracy, balanced_accuracy, scores
 from czsl.simulate import simulate_survey
 from czsl.survey.predict import predict_table
@@ -50,7 +51,7 @@ class Demo:
     """
 
     folder: Path
-    arms: list[Arm]
+    arms: dict[str, dict[str, Any]]
 
     @property
     def report(self) -> Path:
@@ -97,19 +98,18 @@ def run_demo(
         checked(found)
     config = read_config(folder)
     truth = read_truth(folder / "truth.csv", config)
-    arms = compare(
-        Catalogue.read(config),
-        folder / "runs",
-        standard_arms(
-            config.recipe, {name: recipe_settings(arm) for name, arm in SHORTENED.items()}
-        ),
-        score=lambda model: score_survey(model, folder, truth),
-        majority=score_majority(config, folder / "test_votes.csv", truth),
-        make_model=make_model,
-        resume=True,
-        started=started,
-    )
-    demo = Demo(folder=folder, arms=arms)
+    catalogue = Catalogue.read(config)
+    shortened = {name: recipe_settings(arm) for name, arm in SHORTENED.items()}
+    arms: dict[str, dict[str, Any]] = {}
+    for name, recipe in tier_recipes(config.recipe, shortened).items():
+        if started is not None:
+            started(name)
+        model = make_model(recipe)
+        runs = folder / "runs"
+        fit_run(model, catalogue, runs / name, stages=runs / "stages", resume=True)
+        arms[name] = score_survey(model, folder, truth)
+    arms[MAJORITY] = score_majority(config, folder / "test_votes.csv", truth)
+    demo = Demo(folder=folder, arms={name: arms[name] for name in TIERS})
     _write_report(demo, config, truth)
     return demo
 
@@ -149,8 +149,8 @@ def score_majority(config: Config, path: Path, truth: dict[str, int]) -> dict[st
 
 def _write_report(demo: Demo, config: Config, truth: dict[str, int]) -> None:
     """Draw the picture and write the page; the scores also stand in ``metrics.json``."""
-    named = [(ARM_NAMES.get(arm.name, arm.name), arm.scores) for arm in demo.arms]
-    write_json(demo.folder / "metrics.json", {"arms": {arm.name: arm.scores for arm in demo.arms}})
+    named = [(ARM_NAMES.get(name, name), scores) for name, scores in demo.arms.items()]
+    write_json(demo.folder / "metrics.json", {"arms": demo.arms})
     picture = demo.folder / "demo.png"
     draw_survey(_cutouts(demo.folder, config, truth), named, picture)
     write_page(

@@ -19,10 +19,9 @@ from czsl.config import Config
 from czsl.errors import ModelError
 from czsl.images.decoder import Decoder
 from czsl.images.source import open_source
-from czsl.nets.network import Network, make_network
 from czsl.predictions import Posteriors
 from czsl.stages.calibrate import softmax
-from czsl.stages.infer import ClassReader
+from czsl.stages.infer import ClassReader, open_reader
 from czsl.stages.targets import Layout, make_layout, transfer_inputs
 from czsl.stages.transfer import FittedTransfer
 from czsl.train.checkpoint import Tensors, prefixed, without_prefix
@@ -100,27 +99,13 @@ class Predictor:
     def reader(self) -> ClassReader:
         """What reads class logits off the networks."""
         content = self.content
-        networks: list[Network] = []
-        for weights in self.networks:
-            network = make_network(
-                content.recipe.network,
-                channels=content.channels,
-                size=content.images.seen,
-                width=content.recipe.width,
-                questions=self.layout.questions,
-                classes=self.layout.classes,
-                seed=0,
-            )
-            network.load_state_dict(weights)
-            network.to(self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            networks.append(network)
-        return ClassReader(
-            networks,
-            layout=self.layout,
-            from_answers=content.from_answers,
-            views=content.recipe.views,
+        return open_reader(
+            self.networks,
+            content.recipe,
+            self.layout,
+            channels=content.channels,
             view=content.images.seen,
-            resampled=content.recipe.resampled,
+            from_answers=content.from_answers,
             device=self.fabric.device,
         )
 

@@ -122,11 +122,12 @@ class Transfer(Settings):
         ``"perceptron"`` (published: unscaled, hidden layers of 8, 7, 5 and 3) or
         ``"logistic"`` (scaled, strength by cross-validation, mirrored rows).
     extra
-        Whether the extra columns of ``[votes]`` are inputs too.
+        Which extra columns of ``[votes]`` are inputs too: true for all, false for none, or
+        their names.
     """
 
     kind: Literal["perceptron", "logistic"]
-    extra: bool = True
+    extra: bool | tuple[str, ...] = True
 
 
 class Finetune(Training):
@@ -188,7 +189,8 @@ class Recipe(Settings):
         under-sampled at random (both to equal numbers).
     folds
         Folds over the experts' objects: each is scored by a network that never saw it,
-        and the networks together are the model.
+        and the networks together are the model. 1 is a single network that learns from
+        all of them, without scores and temperature.
     reconstruct, pretrain, transfer, finetune
         Settings of the stages.
     calibrate
@@ -201,7 +203,7 @@ class Recipe(Settings):
     precision: Literal["32", "bf16"] = "32"
     views: Literal[1, 8] = 1
     sampling: Literal["none", "over", "under"] = "none"
-    folds: int = Field(default=5, ge=2, le=20)
+    folds: int = Field(default=5, ge=1, le=20)
     reconstruct: Training | None
     pretrain: Pretrain | None
     transfer: Transfer | None

@@ -146,6 +146,9 @@ class ClassesSettings(Settings):
         Values that mean "no class".
     from_answers
         The answers that a class is made of, for the volunteers' majority.
+    debiased
+        For each class an extra column of ``[votes]`` with the volunteers' debiased
+        fraction, for the debiased majority among the arms of a comparison.
     mirror
         Classes that swap when the image is mirrored.
     """
@@ -154,6 +157,7 @@ class ClassesSettings(Settings):
     values: dict[str, Texts]
     ignore: Texts = ()
     from_answers: dict[str, Texts] = Field(default_factory=dict)
+    debiased: dict[str, str] = Field(default_factory=dict)
     mirror: dict[str, str] = Field(default_factory=dict)
 
     @property
@@ -171,6 +175,11 @@ class ClassesSettings(Settings):
                 slips.append(
                     f"'from_answers' names the class {name!r}; {nearest(name, self.values)}"
                 )
+        if self.debiased and set(self.debiased) != set(self.values):
+            slips.append(
+                f"'debiased' names {', '.join(map(repr, self.debiased))}; give a column for each "
+                f"of the classes {', '.join(map(repr, self.values))}, or leave it out"
+            )
         refuse([*slips, *_mirror_slips(self.mirror, self.names, "class")])
         return self
 
@@ -191,6 +200,18 @@ class StretchSettings(Settings):
     scale: float = Field(default=5.0, gt=0)
     softening: float = Field(default=8.0, gt=0)
     minimum: float = 0.0
+
+
+class CompareSettings(Settings):
+    """What ``czsl compare`` compares: ``[compare]``.
+
+    Parameters
+    ----------
+    arms
+        Names of arms, or of groups of them (see :func:`czsl.compare.arms.select_arms`).
+    """
+
+    arms: Texts = ("tiers",)
 
 
 class ImagesSettings(Settings):

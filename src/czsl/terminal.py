@@ -24,7 +24,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from czsl.catalogue.guess import Guess
     from czsl.check import Checked
-    from czsl.compare.arms import Arm
+    from czsl.compare.runner import Tally
     from czsl.model import CzSL
     from czsl.run import Run
     from czsl.survey.predict import Predicted
@@ -93,6 +93,19 @@ class FitDisplay:
             self.bars.remove_task(task)
         self.tasks.clear()
 
+    def told(self, tally: Tally) -> None:
+        """Show how many cells of a comparison have ended, and what failed."""
+        text = f"{tally.failed} failed" if tally.failed else ""
+        task = self._task("cells", tally.total)
+        self.bars.update(task, completed=tally.done, text=text)
+        if tally.error is not None:
+            last = tally.error.strip().splitlines()[-1]
+            self.bars.console.print(f"[red]failed:[/red] {tally.last}: {escape(last)}")
+        tenth = max(1, tally.total // 10)
+        if not console.is_terminal and tally.done % tenth == 0 and tally.seconds_left is not None:
+            left = duration(tally.seconds_left)
+            console.print(f"{tally.done:,} of {tally.total:,} cells, {left} left {text}")
+
     def predicted(self, rows: int) -> None:
         """Show how many rows are predicted."""
         self.bars.update(self._task("predict", None), completed=rows)
@@ -153,12 +166,41 @@ def show_scores(scores: Mapping[str, Mapping[str, Any]], *, first: str, title: s
     console.print(table)
 
 
-def show_arms(arms: Sequence[Arm], *, title: str) -> None:
-    """Print a comparison, a row for each arm."""
+def show_arms(arms: Mapping[str, Mapping[str, Any]], *, title: str) -> None:
+    """Print scores, a row for each arm."""
+    rows = {_arm_name(name): scores for name, scores in arms.items()}
+    show_scores(rows, first="arm", title=title)
+
+
+def _arm_name(name: str) -> str:
+    """Say what tables call an arm."""
     from czsl.compare.arms import ARM_NAMES
 
-    rows = {ARM_NAMES.get(arm.name, arm.name): arm.scores for arm in arms}
-    show_scores(rows, first="arm", title=title)
+    return ARM_NAMES.get(name, name)
+
+
+def show_comparison(folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Print the scores of every task's arms on the test folds, and where everything is."""
+    for task, arms in (metrics.get("tasks") or {"": metrics["arms"]}).items():
+        objects = max(score["n"] for score in arms.values())
+        title = f"{objects:,} experts' objects, each scored by what never saw it"
+        table = layout(
+            *("arm", "accuracy", "95% interval", "G-mean", "AUC", "log loss"),
+            title=f"{task}: {title}" if task else title,
+        )
+        for name, score in arms.items():
+            rest = [score[key] for key in ("gmean", "auc", "log_loss")]
+            table.add_row(
+                _arm_name(name),
+                f"{score['accuracy']:.3f}",
+                f"{score['low']:.3f}-{score['high']:.3f}",
+                *("" if value is None else f"{value:.3f}" for value in rest),
+            )
+        console.print(table)
+    console.print(f"\nscores with intervals: {folder / 'summary.csv'}")
+    console.print(
+        f"differences: {folder / 'differences.csv'}    every cell: {folder / 'cells.csv'}"
+    )
 
 
 def show_warnings(warnings: Sequence[str]) -> None:

@@ -164,6 +164,20 @@ class Catalogue:
             folds=None if self.folds is None else self.folds[rows],
         )
 
+    def hiding(self, *, classes: NDArray[np.bool_], votes: NDArray[np.bool_]) -> Catalogue:
+        """Leave out what experts or volunteers said of some objects, to test without it.
+
+        Parameters
+        ----------
+        classes, votes
+            Whether the experts' class, or the votes, of each object are left out, (object,).
+        """
+        return replace(
+            self,
+            experts=np.where(classes, -1, self.experts),
+            questions=tuple(question.hiding(votes) for question in self.questions),
+        )
+
     def __len__(self) -> int:
         return len(self.ids)
 

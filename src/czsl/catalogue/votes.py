@@ -81,6 +81,41 @@ class Votes:
             given=self.given[rows],
         )
 
+    def hiding(self, hidden: NDArray[np.bool_]) -> Votes:
+        """Leave out the votes on some objects, by a mask (object,)."""
+        return replace(
+            self,
+            counts=np.where(hidden[:, None], np.nan, self.counts),
+            fractions=np.where(hidden[:, None], np.nan, self.fractions),
+            total=np.where(hidden, 0.0, self.total),
+            given=np.where(hidden, Given.NOTHING, self.given).astype(np.uint8),
+        )
+
+    def thinned(self, votes: int, seed: int) -> Votes:
+        """Draw so many of the votes on each object without replacement.
+
+        The counts of the answers then follow the multivariate hypergeometric
+        distribution. Objects with fewer votes, with a class alone or with fractions of an
+        unknown total are left as they are.
+
+        Parameters
+        ----------
+        votes
+            Votes to keep on each object.
+        seed
+            Seed of the draw.
+        """
+        random = np.random.default_rng(seed)
+        whole = np.rint(np.nan_to_num(self.counts)).astype(np.int64)
+        rich = np.flatnonzero((self.given >= Given.FRACTIONS) & (whole.sum(axis=1) > votes))
+        counts, fractions, total = self.counts.copy(), self.fractions.copy(), self.total.copy()
+        drawn = [random.multivariate_hypergeometric(whole[row], votes) for row in rich]
+        if drawn:
+            counts[rich] = np.stack(drawn)
+            fractions[rich] = counts[rich] / votes
+            total[rich] = votes
+        return replace(self, counts=counts, fractions=fractions, total=total)
+
 
 def no_votes(settings: VotesSettings, objects: int) -> Votes:
     """Make the votes of objects on which nobody voted."""

@@ -1,53 +1,219 @@
-"""Arms of a comparison: each an ordinary recipe, some with stages left out."""
+"""Arms: recipes with parts switched, and what the votes say without any image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from czsl.catalogue import Catalogue
-from czsl.files import write_json
-from czsl.model import CzSL
-from czsl.recipes import Recipe, recipe_settings
-from czsl.run import fit_run
+import numpy as np
+from numpy.typing import NDArray
 
-MAJORITY = "majority"
+from czsl.catalogue import majority_probability
+from czsl.chain import learn
+from czsl.compare.cell import Arm, Cell
+from czsl.config import Config
+from czsl.errors import ArgumentError, CatalogueError, nearest
+from czsl.nets.network import make_network
+from czsl.recipes import Recipe, Training, Transfer, recipe_settings
+from czsl.stages.calibrate import softmax
+from czsl.stages.head import STRENGTHS, turned_features
+from czsl.stages.infer import open_reader
+from czsl.stages.logistic import fit_logistic
+from czsl.stages.reconstruct import reconstruct
+from czsl.stages.sampling import resampled
+from czsl.stages.targets import make_layout, transfer_inputs
+from czsl.stages.transfer import FittedTransfer, fit_transfer
 
-ARM_NAMES = {
-    "experts": "experts only",
-    "majority": "volunteers' majority",
-    "volunteers": "volunteers (network)",
-}
-"""What tables call an arm; others go by their own name."""
+Floats = NDArray[np.float64]
+
+COLLAPSED = "collapsed"
+"""The word of a note that tells of a transfer which gives every object the same class."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Arm:
-    """What one arm reached.
+@dataclass(frozen=True)
+class RecipeArm:
+    """A recipe, fitted as ``czsl fit`` does; it judges by the image alone.
 
     Parameters
     ----------
-    name
-        Name of the arm.
-    scores
-        As :func:`czsl.scores.scores` gives them.
-    model
-        Folder of its model; None for the volunteers' majority, which needs none.
+    recipe
+        The settings of its stages.
+    ceiling
+        Whether it learns from the experts' class of every training object.
     """
 
-    name: str
-    scores: dict[str, Any]
-    model: Path | None
+    recipe: Recipe
+    ceiling: bool = False
+
+    def __call__(self, cell: Cell) -> Floats:
+        """Fit and judge."""
+        training = cell.ceiling if self.ceiling else cell.training
+        context = cell.context(self.recipe.precision)
+        learned = learn(training, self.recipe, context, cell.usable)
+        cell.notes.extend(learned.notes)
+        if self.recipe.sampling != "none":
+            cell.even_prior()
+        layout = make_layout(training.config.votes, training.config.classes)
+        reader = open_reader(
+            learned.networks,
+            self.recipe,
+            layout,
+            channels=context.channels,
+            view=context.view,
+            from_answers=learned.from_answers,
+            device=context.fabric.device,
+        )
+        known = cell.images.usable[cell.scored]
+        posterior = np.full((len(known), layout.classes), np.nan)
+        logits = reader.stored(cell.images, cell.scored[known])
+        posterior[known] = softmax(logits / learned.temperature)
+        return posterior
 
 
-Scorer = Callable[[CzSL], dict[str, Any]]
-"""Scores a fitted model on objects that it was not trained on."""
+@dataclass(frozen=True)
+class VotesArm:
+    """A transfer alone: it learns from votes to classes and judges by the votes.
+
+    Parameters
+    ----------
+    transfer
+        Which kind, from which columns.
+    sampling
+        How rows of rare classes are treated, as in a recipe.
+    ceiling
+        Whether it learns from the experts' class of every training object, and their votes.
+    """
+
+    transfer: Transfer
+    sampling: str = "none"
+    ceiling: bool = False
+
+    def __call__(self, cell: Cell) -> Floats:
+        """Fit and judge."""
+        inputs = transfer_inputs(cell.catalogue, self.transfer)
+        training = cell.ceiling if self.ceiling else cell.training
+        rows = np.flatnonzero(training.is_expert & inputs.usable)
+        labels = training.experts[rows]
+        if len(np.unique(labels)) < 2:
+            raise CatalogueError(
+                f"{len(rows)} experts' objects with votes, of {len(np.unique(labels))} class; a "
+                "transfer needs two classes"
+            )
+        chosen = resampled(labels, self.sampling, cell.fold_seed)
+        if self.sampling != "none":
+            cell.even_prior()
+        layout = make_layout(training.config.votes, training.config.classes)
+        fitted = fit_transfer(
+            self.transfer, inputs, rows[chosen], labels[chosen], layout, cell.fold_seed
+        )
+        if fitted.collapsed:
+            cell.notes.append(f"the transfer {COLLAPSED}: it gives every object the same class")
+        return _judged(cell, fitted, inputs.features, inputs.usable)
 
 
-def standard_arms(recipe: Recipe, changed: Mapping[str, Recipe] | None = None) -> dict[str, Recipe]:
-    """Give the arms that show what each tier adds: experts, volunteers, both recipes.
+@dataclass(frozen=True)
+class Majority:
+    """The volunteers' votes for the answers of each class; nothing is learned.
+
+    Parameters
+    ----------
+    debiased
+        Columns of debiased fractions, one for each class; without them the plain votes.
+    """
+
+    debiased: tuple[str, ...] = ()
+
+    def __call__(self, cell: Cell) -> Floats:
+        """Judge."""
+        if not self.debiased:
+            return majority_probability(cell.catalogue)[cell.scored]
+        names = cell.catalogue.extra_names
+        columns = [names.index(column) for column in self.debiased]
+        # Debiased fractions leave [0, 1] slightly.
+        shares = cell.catalogue.extra[cell.scored][:, columns].clip(1e-6, 1.0)
+        posterior: Floats = shares / shares.sum(axis=1, keepdims=True)
+        return posterior
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Unlabelled images alone make the features; experts' classes fit a linear probe on them.
+
+    Parameters
+    ----------
+    training
+        How the published autoencoder is trained.
+    """
+
+    training: Training
+
+    def __call__(self, cell: Cell) -> Floats:
+        """Fit and judge."""
+        context = cell.context()
+        layout = make_layout(cell.training.config.votes, cell.training.config.classes)
+        network = make_network(
+            "published",
+            channels=context.channels,
+            size=context.view,
+            width=16,
+            questions=layout.questions,
+            classes=layout.classes,
+            seed=cell.seed,
+        )
+        unlabelled = np.flatnonzero(cell.usable & ~cell.training.is_expert)
+        weights, _ = reconstruct(context, unlabelled, self.training)
+        network.encoder.convolutions.load_state_dict(weights)  # type: ignore[union-attr]
+
+        def features(rows: NDArray[np.int64]) -> Floats:
+            network.eval()
+            return turned_features(context, network, rows, mirrored=False, resampled=False)
+
+        rows = np.flatnonzero(cell.training.is_expert & cell.usable)
+        labels = cell.training.experts[rows]
+        fitted = fit_logistic(
+            [(features(rows), labels)],
+            classes=layout.classes,
+            strengths=STRENGTHS,
+            seed=cell.seed,
+        )
+        known = cell.images.usable[cell.scored]
+        posterior = np.full((len(known), layout.classes), np.nan)
+        scaled = (features(cell.scored[known]) - fitted.mean) / fitted.scale
+        posterior[known] = softmax(scaled @ fitted.weight + fitted.bias)
+        return posterior
+
+
+def _judged(
+    cell: Cell, fitted: FittedTransfer, features: Floats, usable: NDArray[np.bool_]
+) -> Floats:
+    """Apply a transfer to the scored objects that it can judge."""
+    known = usable[cell.scored]
+    posterior = np.full((len(known), len(cell.truth.classes)), np.nan)
+    posterior[known] = fitted.probabilities(features[cell.scored[known]])
+    return posterior
+
+
+def judges_images(arm: Arm) -> bool:
+    """Tell whether an arm that ships needs images; of others it is not known."""
+    return isinstance(arm, RecipeArm | Probe)
+
+
+def without(recipe: Recipe, *stages: str) -> Recipe:
+    """Leave stages out of a recipe; without finetune there is nothing to calibrate.
+
+    Examples
+    --------
+    >>> without(recipe_settings({}), "pretrain", "transfer").pretrain is None
+    True
+    """
+    changes = dict.fromkeys(stages, None)
+    if "finetune" in stages:
+        return recipe.model_copy(update={**changes, "calibrate": False})
+    return recipe.model_copy(update=changes)
+
+
+def tier_recipes(recipe: Recipe, changed: Mapping[str, Recipe] | None = None) -> dict[str, Recipe]:
+    """Give the recipes that show what each tier adds: experts, volunteers, both recipes.
 
     Parameters
     ----------
@@ -59,74 +225,155 @@ def standard_arms(recipe: Recipe, changed: Mapping[str, Recipe] | None = None) -
 
     Examples
     --------
-    >>> arms = standard_arms(recipe_settings({}))
+    >>> arms = tier_recipes(recipe_settings({}))
     >>> list(arms), arms["experts"].pretrain, arms["volunteers"].finetune
     (['experts', 'volunteers', 'czsl2023', 'default'], None, None)
     """
-    without_votes = {"reconstruct": None, "pretrain": None, "transfer": None}
-    without_experts = {"reconstruct": None, "transfer": None, "finetune": None, "calibrate": False}
     return {
-        "experts": recipe.model_copy(update=without_votes),
-        "volunteers": recipe.model_copy(update=without_experts),
-        "czsl2023": recipe_settings({"name": "czsl2023"}),
+        "experts": without(recipe, "reconstruct", "pretrain", "transfer"),
+        "volunteers": without(recipe, "reconstruct", "transfer", "finetune"),
+        "czsl2023": recipe_settings({"name": "czsl2023", "folds": 1}),
         "default": recipe,
         **(changed or {}),
     }
 
 
-def out_of_fold(model: CzSL) -> dict[str, Any]:
-    """Score a model on the experts' objects, each by a network that never saw it."""
-    found: dict[str, Any] = model.scores_["image"]
-    return found
+def all_arms(config: Config) -> dict[str, Arm]:
+    """Give every arm that a configuration can have, by name.
 
-
-def compare(
-    catalogue: Catalogue,
-    folder: Path,
-    arms: Mapping[str, Recipe],
-    *,
-    score: Scorer = out_of_fold,
-    majority: dict[str, Any] | None = None,
-    make_model: Callable[[Recipe], CzSL],
-    resume: bool = False,
-    started: Callable[[str], None] | None = None,
-) -> list[Arm]:
-    """Fit every arm, score all on the same objects, and write ``metrics.json``.
-
-    Arms share the stages that they have in common: each is computed once.
+    Arms of the configuration's ``[arms]`` are among them; those called ``czsl2023`` and
+    ``default`` change what the other arms are derived from.
 
     Parameters
     ----------
-    catalogue
-        The objects.
-    folder
-        Of the comparison; each arm's run is a folder in it.
-    arms
-        Recipes by the arm's name.
-    score
-        Scores a fitted model; by default out of fold on the experts' objects.
-    majority
-        Scores of the volunteers' majority on the same objects; by default on the experts'.
-    make_model
-        Makes a model for a recipe, with its seed and device.
-    resume
-        Go on with runs that were stopped.
-    started
-        Called with an arm's name before it is fitted.
+    config
+        Its recipe is the arm ``default``.
+    """
+    tiers = tier_recipes(config.recipe, config.arms)
+    default, published = tiers["default"], tiers["czsl2023"]
+    arms: dict[str, Arm] = {
+        "experts": RecipeArm(tiers["experts"]),
+        MAJORITY: Majority(),
+        "volunteers": RecipeArm(tiers["volunteers"]),
+        "czsl2023": RecipeArm(published),
+        "default": RecipeArm(default),
+        "no_transfer": RecipeArm(without(default, "transfer")),
+        "ceiling": RecipeArm(without(default, "pretrain", "transfer"), ceiling=True),
+        **_published_arms(published),
+        **_vote_arms(config),
+    }
+    for sampling in ("over", "under"):
+        changes = {"sampling": sampling}
+        arms[f"default_{sampling}"] = RecipeArm(default.model_copy(update=changes))
+        arms[f"czsl2023_{sampling}"] = RecipeArm(published.model_copy(update=changes))
+    more = {name: RecipeArm(recipe) for name, recipe in config.arms.items() if name not in arms}
+    return arms | more
+
+
+def _published_arms(published: Recipe) -> dict[str, Arm]:
+    """Give the published recipe with parts left out."""
+    arms: dict[str, Arm] = {
+        "czsl2023_experts": RecipeArm(without(published, "reconstruct", "pretrain", "transfer")),
+        "czsl2023_volunteers": RecipeArm(without(published, "reconstruct", "transfer", "finetune")),
+        "czsl2023_no_autoencoder": RecipeArm(without(published, "reconstruct")),
+        "czsl2023_no_transfer": RecipeArm(without(published, "transfer")),
+        "czsl2023_volunteers_experts": RecipeArm(without(published, "reconstruct", "transfer")),
+        "czsl2023_ceiling": RecipeArm(
+            without(published, "reconstruct", "pretrain", "transfer"), ceiling=True
+        ),
+    }
+    if published.reconstruct is not None:
+        arms["probe"] = Probe(published.reconstruct)
+    return arms
+
+
+def _vote_arms(config: Config) -> dict[str, Arm]:
+    """Give the arms that judge by the votes."""
+    perceptron = Transfer(kind="perceptron", extra=False)
+    logistic = Transfer(kind="logistic", extra=False)
+    arms: dict[str, Arm] = {"perceptron": VotesArm(perceptron), "logistic": VotesArm(logistic)}
+    if any(votes.extra for votes in config.votes):
+        whole = {"extra": True}
+        arms["perceptron_extra"] = VotesArm(perceptron.model_copy(update=whole))
+        arms["logistic_extra"] = VotesArm(logistic.model_copy(update=whole))
+    if config.classes.debiased:
+        columns = tuple(config.classes.debiased[name] for name in config.classes.names)
+        arms["majority_debiased"] = Majority(columns)
+    arms["logistic_ceiling"] = VotesArm(logistic, ceiling=True)
+    for sampling in ("over", "under"):
+        arms[f"perceptron_{sampling}"] = VotesArm(perceptron, sampling)
+        arms[f"logistic_{sampling}"] = VotesArm(logistic, sampling)
+    return arms
+
+
+MAJORITY = "majority"
+
+TIERS = ("experts", MAJORITY, "volunteers", "czsl2023", "default")
+
+ARM_NAMES = {
+    "experts": "experts only",
+    "majority": "volunteers' majority",
+    "majority_debiased": "majority, debiased",
+    "volunteers": "volunteers (network)",
+    "no_transfer": "default, no transfer",
+    "ceiling": "all experts' classes",
+    "perceptron": "perceptron on votes",
+    "perceptron_extra": "perceptron, more columns",
+    "logistic": "logistic on votes",
+    "logistic_extra": "logistic, more columns",
+    "logistic_ceiling": "logistic, all experts",
+    "probe": "unlabelled, linear probe",
+}
+"""What tables call an arm; others go by their own name."""
+
+GROUPS = ("tiers", "votes", "published", "ablations", "sampling", "images")
+"""Words that stand for several arms: see :func:`select_arms`."""
+
+
+def select_arms(config: Config, names: Sequence[str] = ("tiers",)) -> dict[str, Arm]:
+    """Give the arms of some names.
+
+    ``tiers`` stands for the arms that show what each tier adds, with every arm that the
+    configuration names; ``votes`` for those that judge by votes; ``published`` for the
+    published recipe, its baselines and ablations; ``ablations`` for the default recipe
+    and its own; ``sampling`` for over- and under-sampling; ``images`` for all that judge
+    by the image.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    names
+        Arms and groups.
 
     Raises
     ------
-    RunError
-        Where the folder holds another comparison.
+    ArgumentError
+        Where there is no such arm.
     """
-    found: list[Arm] = []
-    for name, recipe in arms.items():
-        if started is not None:
-            started(name)
-        model = make_model(recipe)
-        run = fit_run(model, catalogue, folder / name, stages=folder / "stages", resume=resume)
-        found.append(Arm(name=name, scores=score(model), model=run.model))
-        majority = model.scores_["majority"] if majority is None else majority
-    found.insert(1, Arm(name=MAJORITY, scores=majority or {}, model=None))
-    write_json(folder / "metrics.json", {"arms": {arm.name: arm.scores for arm in found}})
-    return found
+    arms = all_arms(config)
+    chosen: dict[str, Arm] = {}
+    for name in names:
+        members = _group(name, arms, config)
+        if not members and name not in arms:
+            raise ArgumentError(
+                f"arm {name!r}: there is no such arm; {nearest(name, [*arms, *GROUPS])}"
+            )
+        chosen |= {member: arms[member] for member in members or (name,)}
+    return chosen
+
+
+def _group(name: str, arms: Mapping[str, Arm], config: Config) -> list[str]:
+    """Give the members of a group; none where it is no group."""
+    judging = {arm: isinstance(made, VotesArm | Majority) for arm, made in arms.items()}
+    sampled = [arm for arm in arms if arm.endswith(("_over", "_under"))]
+    whole = [arm for arm in arms if arm not in sampled]
+    groups = {
+        "tiers": [*TIERS, *(arm for arm in config.arms if arm not in TIERS)],
+        "votes": [arm for arm in whole if judging[arm]],
+        "published": [arm for arm in whole if arm.startswith("czsl2023") or arm == "probe"],
+        "ablations": ["experts", "volunteers", "no_transfer", "ceiling", "default"],
+        "sampling": sampled,
+        "images": [arm for arm in whole if not judging[arm]],
+    }
+    return groups.get(name, [])

@@ -20,6 +20,7 @@ from czsl.errors import CzslError, ImageError
 from czsl.images.source import ImageSource, refuse_outside
 from czsl.images.unusable import first_three
 from czsl.images.worker import Batch, Task, decode_batch
+from czsl.machine import cores
 from czsl.sections import ImagesSettings
 
 CHUNK = 64
@@ -68,7 +69,7 @@ class Decoder:
         processes: int | None = None,
     ) -> None:
         self.task = Task(source, settings, channels)
-        self.processes = processes or processors()
+        self.processes = processes or cores()
         self._workers: list[_Worker] = []
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._threads: ThreadPoolExecutor | None = None
@@ -214,13 +215,6 @@ class _Worker:
                     pipe.close()
                 except BrokenPipeError:  # what was still to be sent has lost its reader
                     continue
-
-
-def processors() -> int:
-    """Count the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def refuse_unfit(unfit: Sequence[tuple[int, str]], located: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 import csv
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from czsl.errors import ArgumentError, require_extra, writing
+from czsl.machine import cores
 from czsl.simulate.crowd import Crowd, draw_crowd, expert_class, perceived, vote
 from czsl.simulate.galaxies import draw_galaxy
 from czsl.simulate.telescope import photograph
@@ -187,20 +187,13 @@ def _gather(
 ) -> list[_Observed]:
     """Observe all objects in batches, in this process or several."""
     batches = [objects[start : start + 50] for start in range(0, len(objects), 50)]
-    processes = processes or _cores()
+    processes = processes or cores()
     gathered: list[_Observed] = []
     for batch in _map(observe, batches, min(processes, len(batches))):
         gathered += batch
         if progress is not None:
             progress(len(gathered), len(objects))
     return gathered
-
-
-def _cores() -> int:
-    """Cores that this process may use, or all where the system does not say."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _map(

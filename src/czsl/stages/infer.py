@@ -11,14 +11,73 @@ from torch import Tensor
 
 from czsl.images.augment import steady
 from czsl.nets.losses import answer_probabilities
-from czsl.nets.network import Network
+from czsl.nets.network import Network, make_network
+from czsl.recipes import Recipe
 from czsl.stages.targets import Layout
+from czsl.train.checkpoint import Tensors
 from czsl.train.samples import Images, to_tensor
 
 BATCH = 256
 
 TINY = 1e-6
 """Least probability of a class from answers, before its logarithm."""
+
+
+def open_reader(
+    weights: Sequence[Tensors],
+    recipe: Recipe,
+    layout: Layout,
+    *,
+    channels: int,
+    view: int,
+    from_answers: bool,
+    device: torch.device,
+) -> ClassReader:
+    """Put weights into a recipe's networks and read classes off them.
+
+    Parameters
+    ----------
+    weights
+        Of each network.
+    recipe
+        The networks' shape, and how many views they take.
+    layout
+        The answers and the classes.
+    channels, view
+        Channels of the images, and side (pixels) of the square that the networks see.
+    from_answers
+        Whether classes are read off the volunteers' head.
+    device
+        Where the networks go.
+
+    Raises
+    ------
+    RuntimeError
+        Where the weights do not fit the recipe: torch's word for it.
+    """
+    networks = []
+    for tensors in weights:
+        network = make_network(
+            recipe.network,
+            channels=channels,
+            size=view,
+            width=recipe.width,
+            questions=layout.questions,
+            classes=layout.classes,
+            seed=0,
+        )
+        network.load_state_dict(tensors)
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        networks.append(network)
+    return ClassReader(
+        networks,
+        layout=layout,
+        from_answers=from_answers,
+        views=recipe.views,
+        view=view,
+        resampled=recipe.resampled,
+        device=device,
+    )
 
 
 class ClassReader:

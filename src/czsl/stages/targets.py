@@ -21,6 +21,7 @@ from czsl.crowd.features import (
     transfer_features,
     trusted_counts,
 )
+from czsl.errors import ConfigError, nearest
 from czsl.recipes import Transfer
 from czsl.stages.logistic import Variant
 
@@ -158,7 +159,7 @@ def transfer_inputs(catalogue: Catalogue, settings: Transfer) -> TransferInputs:
     :func:`czsl.crowd.features.transfer_features`.
     """
     fractions = [votes.fractions for votes in catalogue.questions]
-    columns = catalogue.extra if settings.extra else catalogue.extra[:, :0]
+    columns = _extra_columns(catalogue, settings)
     if settings.kind == "perceptron":
         inputs = np.hstack([columns[:, :0], *fractions, columns])
         known = catalogue.has_votes & ~np.any(np.isnan(inputs), axis=1)
@@ -178,6 +179,25 @@ def transfer_inputs(catalogue: Catalogue, settings: Transfer) -> TransferInputs:
         mirror=mirrored_features(mirrors, columns.shape[1]),
         labels_alone=labels_alone,
     )
+
+
+def _extra_columns(catalogue: Catalogue, settings: Transfer) -> Floats:
+    """Give the extra columns that the settings take, shape (object, column).
+
+    Raises
+    ------
+    ConfigError
+        Where the settings name a column that the catalogue does not have.
+    """
+    if isinstance(settings.extra, bool):
+        return catalogue.extra if settings.extra else catalogue.extra[:, :0]
+    for name in settings.extra:
+        if name not in catalogue.extra_names:
+            raise ConfigError(
+                f"[recipe] transfer: 'extra' names {name!r}, which [votes] extra does not; "
+                f"{nearest(name, catalogue.extra_names)}"
+            )
+    return catalogue.extra[:, [catalogue.extra_names.index(name) for name in settings.extra]]
 
 
 def _stacked(fractions: list[Floats], counts: list[Floats], columns: Floats) -> Floats:

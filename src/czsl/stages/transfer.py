@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class FittedTransfer:
     biases
         Bias of each layer, shape (made,).
     collapsed
-        Whether it gives every object that it was fitted on the same class.
+        Whether it gives one of the classes that it was fitted on to none of the objects.
     """
 
     mean: Floats
@@ -147,7 +147,7 @@ def fit_logistic_transfer(
     """
     fitted = fit_logistic(variants, classes=classes, strengths=STRENGTHS, seed=seed)
     weights, biases = (fitted.weight,), (fitted.bias,)
-    return _judged(fitted.mean, fitted.scale, weights, biases, variants[0][0])
+    return _judged(fitted.mean, fitted.scale, weights, biases, variants[0])
 
 
 def fit_perceptron(
@@ -156,8 +156,8 @@ def fit_perceptron(
     """Fit the published multi-layer perceptron.
 
     Hidden layers of 8, 7, 5 and 3, adam, alpha 1e-4, at most 300 iterations, inputs as
-    they are (Jimenez et al. 2023). It can fall to one class for all objects; then
-    ``collapsed`` is true.
+    they are (Jimenez et al. 2023). It can fall to one class for all objects, or lose one of
+    several; then ``collapsed`` is true.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def fit_perceptron(
         np.ones(count),
         (*model.coefs_[:-1], last),
         (*model.intercepts_[:-1], bias),
-        features,
+        (features, labels),
     )
 
 
@@ -201,11 +201,10 @@ def _judged(
     scale: Floats,
     weights: tuple[Floats, ...],
     biases: tuple[Floats, ...],
-    features: Floats,
+    fitted_on: Variant,
 ) -> FittedTransfer:
     """Put a transfer together and see whether it has collapsed."""
     made = FittedTransfer(mean=mean, scale=scale, weights=weights, biases=biases, collapsed=False)
-    chosen = made.probabilities(features).argmax(axis=1)
-    if len(np.unique(chosen)) > 1:
-        return made
-    return FittedTransfer(mean=mean, scale=scale, weights=weights, biases=biases, collapsed=True)
+    features, labels = fitted_on
+    lost = set(labels.tolist()) - set(made.probabilities(features).argmax(axis=1).tolist())
+    return replace(made, collapsed=bool(lost))
