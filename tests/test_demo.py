@@ -12,6 +12,7 @@ from czsl.model import CzSL
 from czsl.simulate import simulate_survey
 
 pytest.importorskip("galsim", reason="needs the extra 'demo'")
+pytest.importorskip("jinja2", reason="needs the extra 'demo'")
 pytest.importorskip("matplotlib", reason="needs the extra 'demo'")
 
 SHORT = """
@@ -66,9 +67,9 @@ def test_the_report_is_one_file_with_the_table_and_the_picture(
 ) -> None:
     page = demo[0].report.read_text()
     assert 'src="data:image/png;base64,' in page
-    assert "http" not in page.replace("http-equiv", "")
+    assert "http" not in page
     for name in ("experts only", "volunteers' majority", "czsl2023", "default"):
-        assert f"<td>{name}</td>" in page.replace("&#x27;", "'")
+        assert f">{name}</th>" in page.replace("&#39;", "'")
     assert demo[0].report.stat().st_size < 10_000_000
 
 
@@ -79,4 +80,4 @@ def test_a_second_demo_goes_on_where_the_first_ended(demo: tuple[Demo, list[Chec
     again = run_demo(folder, make_model=lambda recipe: CzSL(recipe, device="cpu", threads=1))
     assert (folder / "metrics.json").read_bytes() == before
     assert {path.name for path in (folder / "runs" / "stages").iterdir()} == stages
-    assert [arm.scores for arm in again.arms] == [arm.scores for arm in demo[0].arms]
+    assert again.arms == demo[0].arms

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from czsl import __version__
-from czsl.errors import CzslError
+from czsl.errors import CzslError, MissingExtraError
 
 if TYPE_CHECKING:
     from czsl.model import CzSL
@@ -47,7 +47,7 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order of the work."""
-        return ["demo", "init", "check", "fit", "compare", "predict"]
+        return ["demo", "init", "check", "fit", "compare", "predict", "report"]
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -151,7 +151,7 @@ def fit(
 ) -> None:
     """Fit a model and keep it in a run folder.
 
-    CONFIG is a czsl.toml or its folder.
+    CONFIG is a czsl.toml or its folder. At the end a report is written beside the model.
     """
     keep_freed_memory()
     from czsl import Catalogue
@@ -159,7 +159,7 @@ def fit(
     from czsl.imaging import open_images
     from czsl.recipes import recipe_settings
     from czsl.run import fit_run
-    from czsl.terminal import FitDisplay, show_fit, show_images, show_warnings
+    from czsl.terminal import FitDisplay, console, show_fit, show_images, show_warnings
 
     catalogue = Catalogue.read(config)
     show_warnings([str(warning) for warning in catalogue.warnings])
@@ -174,6 +174,12 @@ def fit(
         click.echo(f"\nstopped; go on with: czsl fit {config} --out {out} --resume", err=True)
         sys.exit(130)
     show_fit(model, run)
+    from czsl.report.write import write_report
+
+    try:
+        console.print(f"report: {write_report(run.folder)}")
+    except MissingExtraError as error:
+        show_warnings([f"no report was written: {error}, then: czsl report {run.folder}"])
 
 
 @main.command()
@@ -310,6 +316,20 @@ def predict(
             progress=display.predicted,
         )
     show_predicted(done)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def report(run: Path) -> None:
+    """Write the report of a finished RUN again.
+
+    RUN is the folder that 'czsl fit' wrote; the page is report.html in it. It needs the
+    extra "report", and shows of the table and the images what is still there.
+    """
+    from czsl.report.write import write_report
+    from czsl.terminal import console
+
+    console.print(f"report: {write_report(run)}")
 
 
 def model_maker(seed: int, device: str, threads: int | None, display: FitDisplay) -> Any:

@@ -19,8 +19,9 @@ from czsl.config import Config, read_config
 from czsl.files import write_json
 from czsl.model import CzSL
 from czsl.recipes import Recipe, recipe_settings
-from czsl.report.page import write_page
+from czsl.report.page import Plot, Plots, Section, data_address, write_page
 from czsl.report.picture import PER_CLASS, draw_survey
+from czsl.report.tables import score_table
 from czsl.run import fit_run
 from czsl.scores import accuracy, balanced_accuracy, scores
 from czsl.simulate import simulate_survey
@@ -88,7 +89,7 @@ def run_demo(
     Raises
     ------
     MissingExtraError
-        Where GalSim or matplotlib is not installed.
+        Where GalSim, Jinja2 or matplotlib is not installed.
     """
     folder = Path(folder)
     if not (folder / "czsl.toml").exists():
@@ -153,19 +154,28 @@ def _write_report(demo: Demo, config: Config, truth: dict[str, int]) -> None:
     write_json(demo.folder / "metrics.json", {"arms": demo.arms})
     picture = demo.folder / "demo.png"
     draw_survey(_cutouts(demo.folder, config, truth), named, picture)
+    shown = Plot(
+        image=data_address(picture.read_bytes(), "image/png"),
+        alternative="Example cutouts of each class, and the accuracy of each arm with its interval",
+        caption="",
+    )
+    caption = "Arms on test objects that no arm was trained on"
     write_page(
         demo.report,
         title="A simulated survey, learned from experts, volunteers and unlabelled images",
-        paragraphs=[
+        lead=[
             "Every arm is scored against the known truth of test objects that no arm was trained "
             "on. The volunteers' votes on these were kept aside, for the majority's row alone: "
             "the networks see nothing but the image.",
             "The published recipe czsl2023 was shortened here: 5, 40 and 10 epochs instead of "
             "100 each, and one pre-training for all folds.",
         ],
-        arms=named,
-        picture=picture,
-        alternative="Example cutouts of each class, and the accuracy of each arm with its interval",
+        sections=[
+            Section(
+                title="Result",
+                blocks=[Plots(plots=[shown], wide=True), score_table("arm", named, caption)],
+            )
+        ],
     )
 
 

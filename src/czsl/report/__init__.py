@@ -1,1 +1,1 @@
-"""What people look at: pictures, and a page without a network."""
+"""What people look at: pages of one file that need no network, and their plots."""

@@ -1,47 +1,237 @@
-"""A comparison as one HTML file: no network, readable on a phone and in print."""
+"""A page: one HTML file that needs no network, readable on a phone and in print.
+
+A page is a title, some words and sections; a section is a list of blocks: text, tables,
+plots, pictures, galleries, code. Every report is made of these, by one template.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from czsl.errors import require_extra
 from czsl.files import write_text
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
-       padding: 0 1rem; color: #1a1a1a; }
-img { max-width: 100%; height: auto; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid #ccc; }
-th:first-child, td:first-child { text-align: left; }
-tr:last-child { font-weight: bold; }
-code { background: #f2f2f2; padding: .1rem .3rem; }
-"""
-
-MEASURES = {
-    "accuracy": "accuracy",
-    "interval": "95% interval",
-    "balanced_accuracy": "balanced",
-    "auc": "AUC",
-    "log_loss": "log loss",
-    "n": "objects",
-}
+Cell = str | int | float | None
+"""What stands in a table: floats are written with three decimals, None as nothing."""
 
 
-def write_page(
-    path: Path,
-    *,
-    title: str,
-    paragraphs: Sequence[str],
-    arms: Sequence[tuple[str, Mapping[str, Any]]],
-    picture: Path,
-    alternative: str,
-) -> None:
-    """Write the page of a comparison.
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A paragraph.
+
+    Attributes
+    ----------
+    text
+        Plain text.
+    warning
+        Whether it must not be overlooked.
+    """
+
+    kind: ClassVar[str] = "text"
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Items:
+    """A list of points.
+
+    Attributes
+    ----------
+    items
+        Plain text each.
+    """
+
+    kind: ClassVar[str] = "items"
+    items: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """A few numbers that a reader should see first.
+
+    Attributes
+    ----------
+    figures
+        Number, what it is, and what else must be said with it.
+    """
+
+    kind: ClassVar[str] = "figures"
+    figures: Sequence[tuple[str, str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of numbers that can be copied.
+
+    Attributes
+    ----------
+    caption
+        What it shows.
+    heads
+        Headings of the columns; the first names the rows.
+    rows
+        The rows, as long as ``heads``.
+    folded
+        Whether it is opened by a click; in print it is open.
+    last
+        Whether the last row is the one that matters.
+    """
+
+    kind: ClassVar[str] = "table"
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    folded: bool = False
+    last: bool = False
+
+    @property
+    def words(self) -> list[bool]:
+        """Whether each column holds text."""
+        return [any(isinstance(row[i], str) for row in self.rows) for i in range(len(self.heads))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """A plot or a picture with what it shows in words.
+
+    Attributes
+    ----------
+    image
+        SVG as :func:`czsl.report.picture.inline_svg` gives it, or a ``data:`` address.
+    alternative
+        What it shows, for those who do not see it.
+    caption
+        What stands below.
+    """
+
+    image: str
+    alternative: str
+    caption: str
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is drawn in lines rather than pixels."""
+        return not self.image.startswith("data:")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plots:
+    """Plots side by side, as many as the width allows.
+
+    Attributes
+    ----------
+    plots
+        The plots.
+    wide
+        Whether each takes the whole width.
+    """
+
+    kind: ClassVar[str] = "plots"
+    plots: Sequence[Plot]
+    wide: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """A cutout with its id and its numbers; or two, such as an image and its copy.
+
+    Attributes
+    ----------
+    images
+        ``data:`` addresses.
+    alternative
+        What the images show.
+    name
+        The object's id.
+    lines
+        Name and number of what is said of it.
+    """
+
+    images: Sequence[str]
+    alternative: str
+    name: str
+    lines: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """Cutouts side by side.
+
+    Attributes
+    ----------
+    title
+        What they have in common.
+    cards
+        The cutouts.
+    """
+
+    kind: ClassVar[str] = "gallery"
+    title: str
+    cards: Sequence[Card]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """Text to be copied as it is: a command, a file.
+
+    Attributes
+    ----------
+    caption
+        What it is.
+    text
+        The text.
+    """
+
+    kind: ClassVar[str] = "code"
+    caption: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """Blocks side by side where the width allows, such as a plot and its table.
+
+    Attributes
+    ----------
+    blocks
+        The blocks.
+    """
+
+    kind: ClassVar[str] = "beside"
+    blocks: Sequence[Table | Plots]
+
+
+Block = Text | Items | Figures | Table | Plots | Gallery | Code | Beside
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A part of a page.
+
+    Attributes
+    ----------
+    title
+        Its heading, which the list of contents shows too.
+    blocks
+        What it holds.
+    """
+
+    title: str
+    blocks: Sequence[Block]
+
+    @property
+    def anchor(self) -> str:
+        """The name that the list of contents leads to."""
+        return "-".join("".join(c if c.isalnum() else " " for c in self.title.lower()).split())
+
+
+def write_page(path: Path, *, title: str, lead: Sequence[str], sections: Sequence[Section]) -> None:
+    """Write a page.
 
     Parameters
     ----------
@@ -49,47 +239,57 @@ def write_page(
         The HTML file.
     title
         Its title.
-    paragraphs
-        Text before the table.
-    arms
-        Name and scores of each arm, the one that matters last.
-    picture
-        A PNG, which is put into the page.
-    alternative
-        What the picture shows, for those who do not see it.
+    lead
+        Lines below the title.
+    sections
+        The rest; with three or more a list of contents comes first.
 
     Raises
     ------
+    MissingExtraError
+        Where Jinja2 is not installed.
     WriteError
         Where the file cannot be written.
     """
-    image = base64.b64encode(picture.read_bytes()).decode("ascii")
-    head = "".join(f"<th>{escape(name)}</th>" for name in ("arm", *MEASURES.values()))
-    rows = "".join(_row(name, score) for name, score in arms)
-    text = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs)
-    write_text(
-        path,
-        "<!doctype html>\n"
-        f'<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>{text}"
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-        f'<p><img src="data:image/png;base64,{image}" alt="{escape(alternative)}"></p>'
-        "</body></html>\n",
+    template = _environment().get_template("page.html")
+    write_text(path, template.render(title=title, lead=lead, sections=sections))
+
+
+def data_address(content: bytes, media: str) -> str:
+    """Give the address that holds a file's content itself.
+
+    Examples
+    --------
+    >>> data_address(b"GIF", "image/gif")
+    'data:image/gif;base64,R0lG'
+    """
+    return f"data:{media};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def show_cell(value: Cell) -> str:
+    """Write a cell of a table.
+
+    Examples
+    --------
+    >>> show_cell(0.12345), show_cell(1234), show_cell("early"), show_cell(None)
+    ('0.123', '1,234', 'early', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def _environment() -> Any:
+    """Open the templates; whatever is put into them is escaped."""
+    jinja2 = require_extra("jinja2", "report")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("czsl.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-
-
-def _row(name: str, score: Mapping[str, Any]) -> str:
-    """Write an arm's row; a measure that it lacks stays empty."""
-    cells = [f"<td>{escape(name)}</td>"]
-    for measure in MEASURES:
-        value = score.get(measure)
-        if measure == "interval":
-            text = f"{score['low']:.3f} to {score['high']:.3f}"
-        elif value is None:
-            text = ""
-        else:
-            text = f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
-        cells.append(f"<td>{text}</td>")
-    return f"<tr>{''.join(cells)}</tr>"
+    environment.filters["cell"] = show_cell
+    return environment

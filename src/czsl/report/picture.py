@@ -1,22 +1,88 @@
-"""Pictures of a survey and of a comparison; matplotlib is imported only here."""
+"""From arrays and plots to what stands in a page; the picture of the demo."""
 
 from __future__ import annotations
 
+import hashlib
+import io
+import re
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from czsl.errors import require_extra
 from czsl.files import replacing
+from czsl.report.page import Plot, data_address
+from czsl.report.plots import plot_scores
 
-# Okabe and Ito's colours, which colour-blind readers tell apart.
-GREY, BLUE, ORANGE = "#999999", "#0072B2", "#D55E00"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PER_CLASS = 6
-"""Cutouts of each class in the picture."""
+"""Cutouts of each class in the picture of the demo."""
+
+LARGEST = 160
+"""Side of the cutouts in a page, pixels: larger ones are made smaller, so that pages stay small."""
+
+
+def plot_block(ax: Axes, *, alternative: str, caption: str) -> Plot:
+    """Put a plot into a page.
+
+    Parameters
+    ----------
+    ax
+        Axes of the plot.
+    alternative
+        What it shows, for those who do not see it.
+    caption
+        What stands below.
+    """
+    return Plot(image=inline_svg(ax, alternative), alternative=alternative, caption=caption)
+
+
+def inline_svg(ax: Axes, alternative: str) -> str:
+    """Write the figure of a plot as SVG that can stand inside HTML; its text stays text.
+
+    Parameters
+    ----------
+    ax
+        Axes of the plot.
+    alternative
+        What it shows, for those who do not see it.
+    """
+    import matplotlib as mpl
+
+    figure: Any = ax.figure
+    file = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "czsl"}):
+        figure.savefig(file, format="svg", metadata={"Date": None}, transparent=True)
+    text = file.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    # HTML knows the name spaces; ids must be the page's own, and each plot has the same.
+    text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text).replace("xlink:href", "href")
+    mark = hashlib.sha256(text.encode()).hexdigest()[:8]
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{mark}-", text)
+    return text.replace("<svg", f'<svg role="img" aria-label="{escape(alternative)}"', 1).strip()
+
+
+def cutout_address(pixels: NDArray[np.uint8]) -> str:
+    """Write a cutout as a ``data:`` address, as JPEG.
+
+    Parameters
+    ----------
+    pixels
+        Shape (row, column, channel), one channel or three.
+    """
+    from PIL import Image
+
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    image.thumbnail((LARGEST, LARGEST))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=90, subsampling=0)
+    return data_address(file.getvalue(), "image/jpeg")
 
 
 def draw_survey(
@@ -42,12 +108,10 @@ def draw_survey(
     WriteError
         Where the file cannot be written.
     """
-    require_extra("matplotlib", "demo")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    require_extra("matplotlib", "report")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4.6), layout="constrained")
-    FigureCanvasAgg(figure)
     panels: Any = figure.subfigures(1, 2, width_ratios=[1.05, 1])
     left, right = panels
     grid = left.subplots(len(cutouts), PER_CLASS, squeeze=False)
@@ -57,38 +121,6 @@ def draw_survey(
             if place < len(images):
                 ax.imshow(images[place])
         axes[0].set_title(name, loc="left", fontsize=9, pad=2)
-    draw_arms(right.subplots(), arms)
+    plot_scores(arms, right.subplots())
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
-
-
-def draw_arms(ax: Any, arms: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    """Draw the accuracy of each arm with its 95% interval.
-
-    Parameters
-    ----------
-    ax
-        Axes of matplotlib.
-    arms
-        Name and scores of each arm, the one that matters last.
-    """
-    for place, (_, score) in enumerate(arms):
-        last = place == len(arms) - 1
-        colour = ORANGE if last else BLUE
-        ax.plot([score["low"], score["high"]], [-place, -place], color=colour, lw=3, alpha=0.4)
-        ax.plot(score["accuracy"], -place, "o", color=colour, ms=8)
-        ax.annotate(
-            f"{score['accuracy']:.3f}",
-            (score["accuracy"], -place),
-            textcoords="offset points",
-            xytext=(0, 9),
-            ha="center",
-            fontsize=10,
-            weight="bold" if last else "normal",
-        )
-    ax.set_yticks([-place for place in range(len(arms))], [name for name, _ in arms])
-    ax.set_ylim(-len(arms) + 0.4, 0.7)
-    ax.set_xlabel("accuracy, 95% interval")
-    ax.grid(axis="x", color=GREY, alpha=0.3)
-    ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.tick_params(left=False)
