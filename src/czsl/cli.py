@@ -177,7 +177,7 @@ def fit(
     from czsl.report.write import write_report
 
     try:
-        console.print(f"report: {write_report(run.folder)}")
+        console.print(f"report: {write_report(run.folder)}", soft_wrap=True)
     except MissingExtraError as error:
         show_warnings([f"no report was written: {error}, then: czsl report {run.folder}"])
 
@@ -329,7 +329,7 @@ def report(run: Path) -> None:
     from czsl.report.write import write_report
     from czsl.terminal import console
 
-    console.print(f"report: {write_report(run)}")
+    console.print(f"report: {write_report(run)}", soft_wrap=True)
 
 
 def model_maker(seed: int, device: str, threads: int | None, display: FitDisplay) -> Any:

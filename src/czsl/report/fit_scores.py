@@ -33,6 +33,7 @@ def result(results: Results) -> Section:
         (name, results.scores[source])
         for source, name in SOURCES.items()
         if results.scores.get(source, {}).get("accuracy") is not None
+        and (source != "majority" or results.has_majority)
     ]
     if not arms:
         text = "No expert's object was held out, so nothing could be scored."

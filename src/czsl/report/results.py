@@ -99,6 +99,12 @@ class Results:
         """Whether any object was scored by its votes."""
         return bool(np.any(~np.isnan(self.votes)))
 
+    @property
+    def has_majority(self) -> bool:
+        """Whether volunteers could say the class of any experts' object."""
+        # Unknown numbers of volunteers are NaN, which is not none.
+        return bool(self.config.classes.from_answers and np.any(self.voters != 0))
+
     @cached_property
     def majority(self) -> Labels | None:
         """The volunteers' majority on the experts' objects, -1 for none; None if unknown."""
