@@ -104,7 +104,7 @@ def test_what_cannot_be_used_is_said_with_what_can(changes, message):
 
 def test_all_slips_are_told_at_once():
     problems = Problems()
-    changes = {"pretrain": {"epochs": "x", "bogus": 1}, "folds": 1, "widht": 3}
+    changes = {"pretrain": {"epochs": "x", "bogus": 1}, "folds": 0, "widht": 3}
     assert make_recipe(changes, problems, name="czsl.toml") is None
     assert sorted(problem.where for problem in problems.fatal) == [
         "czsl.toml, [recipe] folds",

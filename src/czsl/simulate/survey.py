@@ -16,6 +16,7 @@ from czsl.errors import ArgumentError, require_extra, writing
 from czsl.machine import cores
 from czsl.simulate.crowd import Crowd, draw_crowd, expert_class, perceived, vote
 from czsl.simulate.galaxies import draw_galaxy
+from czsl.simulate.tasks import write_tasks
 from czsl.simulate.telescope import photograph
 from czsl.simulate.universe import ANSWERS, CLASSES, Universe
 
@@ -85,7 +86,8 @@ def simulate_survey(
     """Simulate a survey into a folder and return the path of its ``czsl.toml``.
 
     The folder then holds ``images/<object_id>.jpg``; ``galaxies.csv`` with the votes and
-    the experts' classes; ``test.csv`` with the ids of test objects, which stand in no other
+    the experts' classes; ``early_late.toml``, ``spirals.toml`` and ``mergers.toml``, which
+    ask for other classes; ``test.csv`` with the ids of test objects, which stand in no other
     table but ``test_votes.csv`` (their votes) and ``truth.csv`` (the true class of all).
     Every file depends on the seed and the numbers alone, not on the number of processes.
 
@@ -138,6 +140,7 @@ def simulate_survey(
     config = directory / "czsl.toml"
     with writing(config):
         config.write_text(CONFIG, encoding="utf-8")
+    write_tasks(directory, CONFIG)
     return config
 
 

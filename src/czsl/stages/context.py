@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from czsl.errors import writing
 from czsl.files import fingerprint
 from czsl.train.checkpoint import Tensors, load_tensors, save_tensors
 from czsl.train.progress import Reporter, silent
@@ -91,12 +93,16 @@ class Context:
         given = (self.images_fingerprint, self.view, self.fold_seed, hardware, *inputs)
         parts = [tensor_digest(part) if _is_tensors(part) else part for part in given]
         path = self.folder / f"{stage}-{fingerprint(parts)}.safetensors"
-        if path.exists():
-            return load_tensors(path)
         checkpoint = path.with_name(f"{path.stem}.checkpoint.safetensors")
-        tensors, content = make(checkpoint)
-        save_tensors(path, tensors, content)
-        checkpoint.unlink(missing_ok=True)
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        # Processes that need the same result wait for the first of them to make it.
+        with FileLock(path.with_suffix(".lock")):
+            if path.exists():
+                return load_tensors(path)
+            tensors, content = make(checkpoint)
+            save_tensors(path, tensors, content)
+            checkpoint.unlink(missing_ok=True)
         return tensors, content
 
 

@@ -1,0 +1,33 @@
+"""Simulate a survey in which volunteers and experts judged every galaxy, to compare methods on.
+
+Usage: python simulate.py OUT [OBJECTS], by default 4500. OUT then holds the images, galaxies.csv
+and a configuration for each task; the protocol czsl2023 hides most of the labels again.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from czsl.simulate import simulate_survey
+
+
+def main(out: Path, objects: int) -> None:
+    """Write the survey, unless it is there already."""
+    if not (out / "czsl.toml").exists():
+        simulate_survey(
+            out, experts=objects, voted=objects, unlabelled=0, test=0, progress=_progress
+        )
+    print(out)
+
+
+def _progress(done: int, total: int) -> None:
+    """Say every thousand objects."""
+    if done % 1000 < 50 or done == total:
+        print(f"simulated {done:,} of {total:,} galaxies", flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) == 3 else 4500)
