@@ -29,16 +29,16 @@ HISTORY = ("stage", "fold", "epoch", "loss", "held_out", "images_per_second")
 class Run:
     """The folder of one fit.
 
-    ========================  ======================================================
-    ``czsl.toml``             the configuration as it was resolved
-    ``run.json``              what the run was started with, and where its paths start
-    ``stages/``               results of the stages; a resumed fit goes on from them
-    ``history.csv``           every epoch of every stage
-    ``metrics.json``          scores on experts' objects not trained on
-    ``predictions.parquet``   experts' objects, predicted out of fold
-    ``model/``                the model
-    ``autoencoder.safetensors``  where the recipe has one: its weights
-    ========================  ======================================================
+    ============================  ====================================================
+    ``czsl.toml``                 the configuration as it was resolved
+    ``run.json``                  what the run was started with, and where its paths start
+    ``stages/``                   results of the stages; a resumed fit goes on from them
+    ``history.csv``               every epoch of every stage
+    ``metrics.json``              scores on experts' objects not trained on
+    ``predictions.parquet``       experts' objects, predicted out of fold
+    ``model/``                    the model
+    ``autoencoder.safetensors``   where the recipe has one: its weights
+    ============================  ====================================================
 
     Parameters
     ----------
