@@ -23,6 +23,7 @@ from czsl.stages.reconstruct import reconstruct
 from czsl.stages.sampling import resampled
 from czsl.stages.targets import make_layout, transfer_inputs
 from czsl.stages.transfer import FittedTransfer, fit_transfer
+from czsl.train.checkpoint import without_prefix
 
 Floats = NDArray[np.float64]
 
@@ -162,7 +163,8 @@ class Probe:
         )
         unlabelled = np.flatnonzero(cell.usable & ~cell.training.is_expert)
         weights, _ = reconstruct(context, unlabelled, self.training)
-        network.encoder.convolutions.load_state_dict(weights)  # type: ignore[union-attr]
+        convolutions = without_prefix("convolutions", weights)
+        network.encoder.convolutions.load_state_dict(convolutions)  # type: ignore[union-attr]
 
         def features(rows: NDArray[np.int64]) -> Floats:
             network.eval()

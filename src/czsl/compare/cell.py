@@ -65,8 +65,8 @@ class Cell:
 
     def __post_init__(self) -> None:
         taught = self.truth.experts[self.split.experts]
-        counts = np.bincount(taught, minlength=len(self.truth.classes))
-        self.prior: Floats = counts / max(len(taught), 1)
+        counts = np.bincount(taught[taught >= 0], minlength=len(self.truth.classes))
+        self.prior: Floats = counts / max(counts.sum(), 1)
 
     @property
     def fold_seed(self) -> int:

@@ -1,0 +1,306 @@
+"""A whole comparison: stored, resumed, killed, in several processes, summed up."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from czsl.compare.compare import compare, read_tasks
+from czsl.compare.plan import CellName, CellStore, Task
+from czsl.compare.protocols import Protocol
+from czsl.compare.results import Results
+from czsl.compare.summary import CELLS, DIFFERENCES, SUMMARY, summarise
+from czsl.errors import ArgumentError, ConfigError, RunError
+from czsl.model import Hardware
+from tiny import quick, tiny_config, write_survey
+from votes_only import votes_config, write_table
+
+ONE_THREAD = Hardware(device="cpu", threads=1)
+PROTOCOL = Protocol(name="czsl2023", experts=0.2, folds=3)
+
+
+def nearest(cell):
+    """Judge by the nearest experts' object: an arm of a user's own."""
+    votes = cell.catalogue.questions[0].fractions
+    rows = cell.split.experts
+    distance = ((votes[cell.scored][:, None] - votes[rows][None]) ** 2).sum(axis=2)
+    return np.eye(len(cell.truth.classes))[cell.training.experts[rows[distance.argmin(axis=1)]]]
+
+
+def broken(cell):
+    """Fail in one fold."""
+    if cell.fold == 2:
+        raise ZeroDivisionError("no luck")
+    return nearest(cell)
+
+
+def votes_task(folder, **more):
+    config = votes_config(write_table(folder / "table"))
+    return Task.of(config, "types", arms=("majority", "logistic"), more=more)
+
+
+def table(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_tables_of_a_comparison(tmp_path):
+    results = compare(
+        [votes_task(tmp_path, nearest=nearest)],
+        tmp_path / "out",
+        protocol=PROTOCOL,
+        executions=2,
+        sweeps=["experts=10"],
+        reference="majority",
+        hardware=ONE_THREAD,
+    )
+    summary = table(tmp_path / "out" / "summary.csv")
+    assert list(summary[0]) == list(SUMMARY)
+    assert {row["setting"] for row in summary} == {"all", "experts=10"}
+    assert {row["set"] for row in summary} == {"test", "L", "U", "U_published"}
+    for row in summary:
+        assert (row["executions"], row["folds"], row["failures"]) == ("2", "3", "0")
+        if row["set"] == "test" and row["measure"] == "accuracy":
+            assert float(row["low"]) <= float(row["mean"]) <= float(row["high"])
+    # The mean is that of the posteriors, computed here anew.
+    labels = results.labels("types")
+    posterior = results.posterior("types", "all", "logistic")
+    assert posterior.shape == (2, 300, 2)
+    mean = np.mean(posterior.argmax(axis=2) == labels)
+    told = next(
+        row
+        for row in summary
+        if (row["arm"], row["setting"], row["set"], row["measure"])
+        == ("logistic", "all", "test", "accuracy")
+    )
+    assert float(told["mean"]) == pytest.approx(mean, abs=1e-6)
+    differences = table(tmp_path / "out" / "differences.csv")
+    assert list(differences[0]) == list(DIFFERENCES)
+    assert {(row["arm"], row["reference"]) for row in differences} == {
+        ("logistic", "majority"),
+        ("nearest", "majority"),
+    }
+    for row in differences:
+        assert row["verdict"] in ("better", "worse", "undecided")
+        assert float(row["p_holm"] or 1) >= float(row["p"] or 0)
+    cells = table(tmp_path / "out" / "cells.csv")
+    assert list(cells[0]) == list(CELLS)
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())["arms"]
+    assert metrics["logistic"]["accuracy"] == pytest.approx(mean)
+    assert metrics["logistic"]["n"] == 300
+
+
+def test_fewer_experts_only_change_what_learns_from_them(tmp_path):
+    compare(
+        [votes_task(tmp_path)],
+        tmp_path / "out",
+        protocol=PROTOCOL,
+        sweeps=["experts=10"],
+        hardware=ONE_THREAD,
+    )
+    results = Results(tmp_path / "out")
+    for arm, same in (("majority", True), ("logistic", False)):
+        base = results.posterior("types", "all", arm)
+        assert np.array_equal(base, results.posterior("types", "experts=10", arm)) == same
+
+
+def test_a_failing_arm_is_reported_and_the_rest_goes_on(tmp_path):
+    told = []
+    compare(
+        [votes_task(tmp_path, broken=broken)],
+        tmp_path / "out",
+        protocol=PROTOCOL,
+        hardware=ONE_THREAD,
+        told=told.append,
+    )
+    assert (told[-1].done, told[-1].total, told[-1].failed) == (9, 9, 1)
+    failed = [tally for tally in told if tally.error]
+    assert (failed[0].last.arm, failed[0].last.fold) == ("broken", 2)
+    rows = {
+        row["arm"]: row
+        for row in table(tmp_path / "out" / "summary.csv")
+        if row["measure"] == "accuracy" and row["set"] == "test"
+    }
+    assert (rows["broken"]["failures"], rows["broken"]["folds"]) == ("1", "2")
+    assert rows["logistic"]["failures"] == "0"
+    errors = [row for row in table(tmp_path / "out" / "cells.csv") if row["error"]]
+    assert [row["error"] for row in errors] == ["ZeroDivisionError: no luck"]
+    # Its difference is over the objects that both judge.
+    objects = {row["arm"]: row["objects"] for row in table(tmp_path / "out" / "differences.csv")}
+    assert objects == {"majority": "200", "logistic": "200"}
+
+
+def test_an_arm_that_fails_everywhere_has_a_row(tmp_path):
+    def never(cell):
+        raise ArgumentError("not today")
+
+    compare(
+        [votes_task(tmp_path, never=never)],
+        tmp_path / "out",
+        protocol=PROTOCOL,
+        reference="logistic",
+        hardware=ONE_THREAD,
+    )
+    row = next(row for row in table(tmp_path / "out" / "summary.csv") if row["arm"] == "never")
+    assert (row["mean"], row["failures"]) == ("", "3")
+
+
+def test_resume_runs_only_what_is_new(tmp_path):
+    task = votes_task(tmp_path)
+    compare([task], tmp_path / "out", protocol=PROTOCOL, hardware=ONE_THREAD)
+    with pytest.raises(RunError, match="holds a comparison already; go on with it by --resume"):
+        compare([task], tmp_path / "out", protocol=PROTOCOL, hardware=ONE_THREAD)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "cells").rglob("*.*")}
+    told = []
+    more = votes_task(tmp_path, nearest=nearest)
+    compare(
+        [more],
+        tmp_path / "out",
+        protocol=PROTOCOL,
+        executions=2,
+        hardware=ONE_THREAD,
+        resume=True,
+        told=told.append,
+    )
+    assert (told[0].done, told[0].total) == (6, 18)
+    assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+    # Another seed is another comparison: its cells run again.
+    compare(
+        [task],
+        tmp_path / "out",
+        protocol=PROTOCOL,
+        seed=5,
+        hardware=ONE_THREAD,
+        resume=True,
+        told=told.append,
+    )
+    assert told[-1].total == 6
+    assert any(path.stat().st_mtime_ns != when for path, when in before.items())
+
+
+def test_a_damaged_cell_is_named(tmp_path):
+    task = votes_task(tmp_path)
+    compare([task], tmp_path / "out", protocol=PROTOCOL, hardware=ONE_THREAD)
+    path = CellStore(tmp_path / "out").path(CellName(1, 2, "types", "all", "logistic"))
+    path.write_text('{"key": ')
+    with pytest.raises(RunError, match=r"1-2\.json: is not whole or not ours .* delete it"):
+        compare([task], tmp_path / "out", protocol=PROTOCOL, hardware=ONE_THREAD, resume=True)
+
+
+def test_several_processes_give_the_same(tmp_path):
+    task = votes_task(tmp_path)
+    for name, jobs in (("one", 1), ("two", 2)):
+        compare([task], tmp_path / name, protocol=PROTOCOL, jobs=jobs, hardware=ONE_THREAD)
+    one, two = Results(tmp_path / "one"), Results(tmp_path / "two")
+    for arm in task.arms:
+        first, second = one.posterior("types", "all", arm), two.posterior("types", "all", arm)
+        assert np.array_equal(first, second)
+    assert (tmp_path / "one" / "summary.csv").read_text() == (
+        tmp_path / "two" / "summary.csv"
+    ).read_text()
+
+
+def image_tasks(folder):
+    config = tiny_config(folder, quick("default"))
+    arms = {"czsl2023": quick("czsl2023", folds=1)}
+    config = config.model_copy(update={"arms": arms})
+    return [Task.of(config, "tiny")]
+
+
+def test_image_arms_share_their_stages(tmp_path):
+    trained = []
+    compare(
+        image_tasks(write_survey(tmp_path / "survey")),
+        tmp_path / "out",
+        protocol=Protocol(folds=2),
+        hardware=ONE_THREAD,
+        report=lambda progress: trained.append((progress.stage, progress.epoch, progress.share)),
+    )
+    ends = [stage for stage, epoch, share in trained if epoch == 2 and share == 1]
+    # The default's pre-training serves two arms and both folds; the published one is of a fold.
+    assert ends.count("pretrain") == 1
+    assert ends.count("pretrain, fold 1") == 2
+    assert ends.count("reconstruct") == 1
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())["arms"]
+    assert list(metrics) == ["experts", "majority", "volunteers", "czsl2023", "default"]
+    assert {score["n"] for score in metrics.values()} == {20, 16}  # four have no votes
+
+
+KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from compare.test_compare import image_tasks
+from czsl.compare.compare import compare
+from czsl.compare.protocols import Protocol
+from czsl.model import Hardware
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    compare(image_tasks(folder / "survey"), folder / "out", protocol=Protocol(folds=2),
+            hardware=Hardware(device="cpu", threads=1), resume=True)
+"""
+
+
+def test_killed_in_the_middle_it_goes_on_and_ends_the_same(tmp_path):
+    write_survey(tmp_path / "survey")
+    script = tmp_path / "run.py"
+    script.write_text(KILLED.format(tests=str(Path(__file__).parents[1])))
+    process = subprocess.Popen([sys.executable, str(script), str(tmp_path)])
+    cells = tmp_path / "out" / "cells"
+    deadline = time.monotonic() + 120
+    while len(list(cells.rglob("*.json"))) < 4 and time.monotonic() < deadline:
+        assert process.poll() is None, "the comparison ended before it could be killed"
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    told = []
+    tasks = image_tasks(tmp_path / "survey")
+    options = {"protocol": Protocol(folds=2), "hardware": ONE_THREAD}
+    compare(tasks, tmp_path / "out", resume=True, told=told.append, **options)
+    assert 4 <= told[0].done < told[0].total == 10
+    whole = compare(tasks, tmp_path / "whole", **options)
+    for arm in tasks[0].arms:
+        again = Results(tmp_path / "out").posterior("tiny", "all", arm)
+        assert np.array_equal(again, whole.posterior("tiny", "all", arm), equal_nan=True)
+
+
+def test_tasks_are_read_from_files(tmp_path):
+    config = votes_config(write_table(tmp_path))
+    (tmp_path / "czsl.toml").write_text(config.to_toml())
+    (tmp_path / "other.toml").write_text(config.to_toml() + "\n")
+    tasks = read_tasks([tmp_path, tmp_path / "other.toml"], ("majority",))
+    assert [task.name for task in tasks] == ["objects", "other"]
+    assert list(tasks[0].arms) == ["majority"]
+    with pytest.raises(ConfigError, match="there is no such file"):
+        read_tasks([tmp_path / "nothing.toml"])
+
+
+def test_arms_of_the_configuration_are_the_default(tmp_path):
+    config = votes_config(write_table(tmp_path), compare={"arms": ["logistic", "majority"]})
+    assert list(Task.of(config).arms) == ["logistic", "majority"]
+
+
+def test_twins_and_strangers_are_refused(tmp_path):
+    task = votes_task(tmp_path)
+    with pytest.raises(ArgumentError, match="'types'; give each task a name of its own"):
+        compare([task, task], tmp_path / "out")
+    with pytest.raises(ArgumentError, match="tasks: there are none"):
+        compare([], tmp_path / "out")
+    with pytest.raises(ArgumentError, match="reference 'best': is not among the arms logistic"):
+        compare([task], tmp_path / "out", reference="best")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_foreign_folder_is_no_comparison(tmp_path):
+    with pytest.raises(
+        RunError, match=r"comparison\.json: cannot be read .* 'czsl compare'"
+    ):
+        summarise(tmp_path)
