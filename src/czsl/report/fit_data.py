@@ -82,7 +82,7 @@ def _balance(results: Results) -> list[Block]:
     plot = plot_block(
         plot_balance(results.classes, counts),
         alternative=f"Objects of each class by {' and by '.join(counts)}. {words}.",
-        caption="Objects of each class. Experts and volunteers did not look at the same objects.",
+        caption="Objects of each class, among those that each of them looked at.",
     )
     table = Table(caption="Objects of each class", heads=("class", *counts), rows=rows)
     return [Beside(blocks=[Plots(plots=[plot]), table])]
