@@ -1,15 +1,23 @@
 """Simulate a survey in which volunteers and experts judged every galaxy, to compare methods on.
 
-Usage: python simulate.py OUT [OBJECTS], by default 4500. OUT then holds the images, galaxies.csv
-and a configuration for each task; the protocol czsl2023 hides most of the labels again.
+Usage: python simulate.py OUT [OBJECTS], by default 3600. OUT then holds the images, galaxies.csv
+and a configuration for each task, which names the arms to compare; the protocol czsl2023 hides
+most of the labels again.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 from czsl.simulate import simulate_survey
+
+ARMS = {
+    "early_late": ["tiers", "published", "ablations", "votes"],
+    "spirals": ["tiers", "published", "ablations", "votes"],
+    "mergers": ["tiers", "published", "ablations", "votes", "sampling"],
+}
 
 
 def main(out: Path, objects: int) -> None:
@@ -18,6 +26,9 @@ def main(out: Path, objects: int) -> None:
         simulate_survey(
             out, experts=objects, voted=objects, unlabelled=0, test=0, progress=_progress
         )
+        for task, arms in ARMS.items():
+            with (out / f"{task}.toml").open("a", encoding="utf-8") as file:
+                file.write(f"\n[compare]\narms = {json.dumps(arms)}\n")
     print(out)
 
 
@@ -30,4 +41,4 @@ def _progress(done: int, total: int) -> None:
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) == 3 else 4500)
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) == 3 else 3600)
