@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,11 @@ def read_tasks(paths: Sequence[Path], arms: tuple[str, ...] = ()) -> list[Task]:
     tasks: list[Task] = []
     for path in paths:
         if published_tables(path):
-            tasks += published_tasks(path, arms)
-            continue
-        name = path.stem if path.suffix and path.name != "czsl.toml" else ""
-        tasks.append(Task.of(read_config(path), name, arms=arms))
+            found = published_tasks(path, arms)
+        else:
+            name = path.stem if path.suffix and path.name != "czsl.toml" else ""
+            found = [Task.of(read_config(path), name, arms=arms)]
+        tasks += [replace(task, source=path.resolve()) for task in found]
     return tasks
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from czsl import __version__
+from czsl.compare.about import about_arm, arm_stages
 from czsl.compare.arms import select_arms
 from czsl.compare.cell import Arm, Arms
 from czsl.compare.protocols import Protocol
@@ -33,11 +35,14 @@ class Task:
         The table, the images, the classes.
     arms
         By name, in the order of the tables.
+    source
+        The file or folder that it was read from, which repeats it; None if made in Python.
     """
 
     name: str
     config: Config
     arms: Arms
+    source: Path | None = None
 
     @classmethod
     def of(
@@ -140,7 +145,10 @@ class Plan:
                 task.name: {
                     "table": str(task.config.table),
                     "classes": list(task.config.classes.names),
+                    "source": None if task.source is None else str(task.source),
                     "arms": {name: describe_arm(arm) for name, arm in task.arms.items()},
+                    "about": {name: about_arm(arm) for name, arm in task.arms.items()},
+                    "stages": {name: arm_stages(arm) for name, arm in task.arms.items()},
                 }
                 for task in self.tasks
             },
@@ -148,6 +156,7 @@ class Plan:
             "settings": [setting.name for setting in self.settings],
             "executions": self.executions,
             "seed": self.seed,
+            "version": __version__,
         }
 
     def with_threads(self, threads: int) -> Plan:
