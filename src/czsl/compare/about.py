@@ -42,9 +42,7 @@ def about_arm(arm: Arm) -> str:
         return f"Judges votes: {_about_transfer(arm.transfer)}, learned on {taught}{sampled}."
     if isinstance(arm, Majority):
         kind = "debiased fraction" if arm.debiased else "share"
-        return (
-            f"Judges votes: the {kind} of the volunteers' votes for each class; nothing is learned."
-        )
+        return f"Judges votes: the {kind} of the votes for each class; nothing is learned."
     if isinstance(arm, Probe):
         return (
             "Judges the image: an autoencoder of unlabelled images, and a linear classifier of "

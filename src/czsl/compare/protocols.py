@@ -148,11 +148,43 @@ class Protocol(Settings):
             )
         if self.order == "redrawn":
             left = np.random.default_rng([seed, fold]).permutation(left)
+        experts, volunteers, unlabelled = (np.sort(tier) for tier in self._tiers(left))
+        return Split(experts=experts, volunteers=volunteers, unlabelled=unlabelled, test=test)
+
+    def folds_alike(self, numbers: Rows) -> list[int]:
+        """Name the folds, from 1, that learn labels from nearly the same objects as another.
+
+        In file order most folds find the same objects first, so that their L and A are one
+        set; redrawn ones are never alike.
+
+        Parameters
+        ----------
+        numbers
+            As :meth:`fold_numbers` gives them.
+
+        Examples
+        --------
+        >>> numbers = np.repeat(np.arange(5), 20)
+        >>> Protocol(name="czsl2023", order="file").folds_alike(numbers)
+        [2, 3, 4, 5]
+        """
+        if self.name == "own" or self.order == "redrawn":
+            return []
+        labelled = []
+        for fold in range(int(numbers.max()) + 1):
+            left = np.flatnonzero((numbers >= 0) & (numbers != fold))
+            labelled.append(np.concatenate(self._tiers(left)[:2]))
+        alike = [
+            any(
+                other != fold and len(np.intersect1d(rows, labelled[other])) > 0.9 * len(rows)
+                for other in range(len(labelled))
+            )
+            for fold, rows in enumerate(labelled)
+        ]
+        return (np.flatnonzero(alike) + 1).tolist()
+
+    def _tiers(self, left: Rows) -> tuple[Rows, Rows, Rows]:
+        """Cut training objects into L, A and U, in the order given."""
         first = int(self.experts * len(left))
         second = first + int(self.volunteers * len(left))
-        return Split(
-            experts=np.sort(left[:first]),
-            volunteers=np.sort(left[first:second]),
-            unlabelled=np.sort(left[second:]),
-            test=test,
-        )
+        return left[:first], left[first:second], left[second:]

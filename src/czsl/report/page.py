@@ -19,6 +19,10 @@ Cell = str | int | float | None
 """What stands in a table: floats are written with three decimals, None as nothing."""
 
 
+class Number(str):
+    """A number that is written already, such as ``<0.001``."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Text:
     """A paragraph.
@@ -92,7 +96,10 @@ class Table:
     @property
     def words(self) -> list[bool]:
         """Whether each column holds text."""
-        return [any(isinstance(row[i], str) for row in self.rows) for i in range(len(self.heads))]
+        return [
+            any(isinstance(row[i], str) and not isinstance(row[i], Number) for row in self.rows)
+            for i in range(len(self.heads))
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,15 +226,19 @@ class Section:
         Its heading, which the list of contents shows too.
     blocks
         What it holds.
+    group
+        What the sections of a group are about, such as one task of several.
     """
 
     title: str
     blocks: Sequence[Block]
+    group: str = ""
 
     @property
     def anchor(self) -> str:
         """The name that the list of contents leads to."""
-        return "-".join("".join(c if c.isalnum() else " " for c in self.title.lower()).split())
+        words = f"{self.group} {self.title}".lower()
+        return "-".join("".join(c if c.isalnum() else " " for c in words).split())
 
 
 def write_page(path: Path, *, title: str, lead: Sequence[str], sections: Sequence[Section]) -> None:
