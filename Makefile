@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= ../shared/data/gz1
+JOBS   ?= 2
+COMPARE = $(BIN)/czsl compare --resume --jobs $(JOBS) --threads $(JOBS)
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check gz1 docs results package clean
+.PHONY: help demo test check gz1 gz1-mergers votes simulated sweeps docs results package clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(READY)  ## simulate a small survey and run everything on it (about 5 minutes)
 	$(BIN)/czsl demo demo
@@ -23,11 +25,33 @@ check: $(READY)  ## style, types, floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-gz1: $(READY)  ## both recipes on real Galaxy Zoo images; DATA= names the folder
-	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1
-	$(BIN)/czsl compare runs/gz1/czsl.toml --out runs/gz1 --resume
+gz1: $(READY)  ## each tier and both recipes on real galaxies; DATA= names the folder
+	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data
+	$(COMPARE) runs/gz1-data/czsl.toml --out runs/gz1
 
-results: $(READY)  ## write docs/results.md from runs/gz1 and demo
+gz1-mergers: $(READY)  ## the same for mergers, of which there are few
+	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data
+	$(COMPARE) runs/gz1-data/mergers.toml --arms experts,majority,volunteers,default,logistic \
+	  --out runs/gz1-mergers
+
+votes: $(READY)  ## the published protocol on the published votes, without images
+	$(COMPARE) $(DATA) --protocol czsl2023 --executions 10 --out runs/votes
+	$(COMPARE) $(DATA) --protocol czsl2023 --order file --executions 10 --out runs/votes-file
+
+SIMULATED = runs/simulated-survey
+simulated: $(READY)  ## the published protocol on simulated galaxies, every arm (an hour and a half)
+	$(BIN)/python examples/simulated/simulate.py $(SIMULATED)
+	$(COMPARE) $(SIMULATED)/spirals.toml $(SIMULATED)/mergers.toml $(SIMULATED)/early_late.toml \
+	  --protocol czsl2023 --folds 3 --out runs/simulated
+
+sweeps: $(READY)  ## fewer experts, fewer votes, surer volunteers
+	$(COMPARE) $(DATA) --protocol czsl2023 --arms majority,perceptron,logistic,logistic_extra \
+	  --sweep experts --sweep votes --executions 3 --out runs/sweep-votes
+	$(BIN)/python examples/simulated/simulate.py $(SIMULATED)
+	$(COMPARE) $(SIMULATED)/spirals.toml --arms volunteers,czsl2023_no_autoencoder,default \
+	  --protocol czsl2023 --folds 3 --sweep confidence=.6,.8,.95 --out runs/sweep-confidence
+
+results: $(READY)  ## write docs/results.md from runs and demo
 	$(BIN)/python docs/make_results.py
 
 docs: $(READY)  ## build the documentation, warnings are errors

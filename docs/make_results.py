@@ -1,25 +1,45 @@
 """Write docs/results.md from the comparisons on disk: every figure comes from here.
 
-Usage: python docs/make_results.py [GZ1 DEMO [PAGE]], by default runs/gz1, demo/runs and
-docs/results.md. 'make gz1' and 'make demo' make the comparisons. The demo's picture, which
-lies beside its runs, is copied to _static beside the page.
+Usage: python docs/make_results.py [RUNS DEMO [PAGE]], by default runs, demo and
+docs/results.md. The commands that the page names make the comparisons. The demo's picture
+is copied to _static beside the page.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from czsl.compare.arms import ARM_NAMES, MAJORITY
+from czsl.compare.arms import ARM_NAMES, MAJORITY, TIERS
+from czsl.compare.contest import Contest
+from czsl.compare.results import Results
+from czsl.compare.sweeps import BASE
+from czsl.errors import RunError
 from czsl.files import write_text
 from czsl.recipes import RECIPES, Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
+TASKS = {
+    "early_late": "early or late type",
+    "spirals": "elliptical and the two senses of spirals",
+    "mergers": "mergers",
+    "galaxies": "early or late type",
+}
+PHOTOGRAPHS = (
+    "Images: Sloan Digital Sky Survey, data release 7 (Abazajian et al. 2009, ApJS 182, 543). "
+    "Votes: Galaxy Zoo 1 (Lintott et al. 2008, MNRAS 389, 1179; 2011, MNRAS 410, 166). Votes and "
+    "experts' classes as published with Jimenez et al. (2023, MNRAS 526, 1742)."
+)
+PUBLISHED = (
+    "The published protocol: of each training set 5% of the objects are L (experts' classes used), "
+    "20% are A (votes used), the rest is U (images only)."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +48,8 @@ class Comparison:
 
     Parameters
     ----------
+    folder
+        Its name among the runs.
     title
         Its heading.
     command
@@ -36,30 +58,152 @@ class Comparison:
         The data, and what is scored against what.
     """
 
+    folder: str
     title: str
     command: str
     about: str
 
 
-GZ1 = Comparison(
-    title="Real galaxies: early or late type",
-    command="make gz1",
-    about=(
-        "Galaxies of Galaxy Zoo 1. Every score is against the experts' class, out of fold: each "
-        "galaxy is scored by a network that saw neither its class nor its votes. The networks "
-        "see the image alone. Images: Sloan Digital Sky Survey, data release 7 (Abazajian et al. "
-        "2009, ApJS 182, 543). Votes: Galaxy Zoo 1 (Lintott et al. 2008, MNRAS 389, 1179; 2011, "
-        "MNRAS 410, 166). Votes and experts' classes as published with Jimenez et al. (2023, "
-        "MNRAS 526, 1742). The configuration is `examples/gz1/czsl.toml`."
+COMPARISONS = (
+    Comparison(
+        folder="gz1",
+        title="Real galaxies: early or late type",
+        command="make gz1",
+        about=(
+            "Galaxies of Galaxy Zoo 1. Every score is against the experts' class; each galaxy is "
+            "scored by networks that saw neither its class nor its votes. The networks see the "
+            f"image alone. {PHOTOGRAPHS} The configuration is `examples/gz1/czsl.toml`: `czsl2023` "
+            "is shortened there."
+        ),
+    ),
+    Comparison(
+        folder="gz1-mergers",
+        title="Real galaxies: mergers",
+        command="make gz1-mergers",
+        about=(
+            "The same galaxies, 32 mergers among 439 with an expert's class: too few to conclude, "
+            "as the intervals of the G-mean show."
+        ),
+    ),
+    Comparison(
+        folder="simulated",
+        title="Simulated galaxies: three tasks, all arms",
+        command="make simulated",
+        about=(
+            "A survey that the package simulates, in which volunteers and experts judged every "
+            f"galaxy. {PUBLISHED} Here `czsl2023` is as published, at full length."
+        ),
+    ),
+    Comparison(
+        folder="votes",
+        title="Votes alone: the published tables, L and A redrawn",
+        command="make votes",
+        about=(
+            f"All rows of the published tables, without images. {PUBLISHED} Every execution draws "
+            "L and A anew. *accuracy_standing* and the like are over the cells in which the "
+            "perceptron did not collapse; *collapsed* is the share of those in which it did, "
+            f"giving a class to no object. {PHOTOGRAPHS}"
+        ),
+    ),
+    Comparison(
+        folder="votes-file",
+        title="Votes alone: the published tables, in file order",
+        command="make votes",
+        about=(
+            "The same with L and A as published, the first of the training rows in the table's "
+            "order. Folds 2 to 5 then share one L and one A, so the spread over folds and "
+            "executions says little of other experts."
+        ),
     ),
 )
-DEMO = Comparison(
-    title="A simulated survey",
-    command="make demo",
-    about=(
-        "The survey of [the demo](first_survey.md), which the package simulates. Every score is "
-        "against the known truth of test objects that no arm was trained on. The networks see "
-        "the image alone; the volunteers' votes on these objects serve the majority's row only."
+SWEEPS = (
+    Comparison(
+        folder="sweep-votes",
+        title="Votes alone: fewer experts, fewer votes",
+        command="make sweeps",
+        about="The published tables; L and A redrawn. Accuracy on the test folds.",
+    ),
+    Comparison(
+        folder="sweep-confidence",
+        title="Simulated galaxies: confidence of the volunteers' labels",
+        command="make sweeps",
+        about=(
+            "Only objects whose leading vote fraction is at least the confidence count as labelled "
+            "by volunteers; the others are unlabelled. Accuracy on the test folds."
+        ),
+    ),
+)
+
+Pair = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A claim of the publication's abstract, and the differences that speak to it.
+
+    Parameters
+    ----------
+    text
+        The claim.
+    pairs
+        Each a folder, an arm, the arm it is compared with, and a measure.
+    tasks
+        The tasks that count.
+    """
+
+    text: str
+    pairs: tuple[Pair, ...]
+    tasks: tuple[str, ...]
+
+
+def _against(folder: str, measure: str, arms: Mapping[str, Sequence[str]]) -> tuple[Pair, ...]:
+    """Pair arms with what they are compared with."""
+    return tuple((folder, arm, other, measure) for arm, others in arms.items() for other in others)
+
+
+BASELINES = {
+    "czsl2023": ("czsl2023_experts", "czsl2023_volunteers"),
+    "default": ("experts", "volunteers"),
+}
+CLAIMS = (
+    Claim(
+        text="It improves over its baselines: experts' classes alone, volunteers' labels alone",
+        pairs=(
+            *_against("simulated", "accuracy", BASELINES),
+            *_against("gz1", "accuracy", {"default": ("experts", "volunteers")}),
+        ),
+        tasks=("early_late", "spirals", "galaxies"),
+    ),
+    Claim(
+        text="It works for several classes",
+        pairs=_against("simulated", "balanced_accuracy", BASELINES),
+        tasks=("spirals",),
+    ),
+    Claim(
+        text="It works for imbalanced classes",
+        pairs=(
+            *_against("simulated", "gmean", BASELINES),
+            *_against("simulated", "gmean", {"czsl2023_over": ("czsl2023",)}),
+            *_against("simulated", "gmean", {"czsl2023_under": ("czsl2023",)}),
+            *_against("simulated", "gmean", {"default_over": ("default",)}),
+            *_against("simulated", "gmean", {"default_under": ("default",)}),
+            *_against("simulated", "gmean_moved", BASELINES),
+        ),
+        tasks=("mergers",),
+    ),
+    Claim(
+        text="The autoencoder helps",
+        pairs=_against("simulated", "accuracy", {"czsl2023": ("czsl2023_no_autoencoder",)}),
+        tasks=("early_late", "spirals", "mergers"),
+    ),
+    Claim(
+        text="The transfer helps",
+        pairs=_against(
+            "simulated",
+            "accuracy",
+            {"czsl2023": ("czsl2023_no_transfer",), "default": ("no_transfer",)},
+        ),
+        tasks=("early_late", "spirals", "mergers"),
     ),
 )
 
@@ -67,63 +211,190 @@ HEAD = """\
 # Results
 
 Written by `make results` from the files that the commands below leave; not edited by hand.
-Intervals are of 95% (Wilson), over the scored objects of one run with one seed. They say nothing of
-other seeds. Figures may differ a little between machines and versions of torch: from the same
-clone, with `constraints.txt`, they should agree within a small part of the interval.
-[How the scores are taken](recipes.md#why-the-scores-are-honest).
+Intervals are of 95%. In comparisons they are those of a bootstrap over executions and objects
+([how](comparing.md)); with one execution they say nothing of another training. Figures may differ
+a little between machines and versions of torch: from the same clone, with `constraints.txt`, they
+should agree within a small part of the interval.
 """
 
 PICTURE = """\
 ![Cutouts of each class, and the accuracy of each arm with its interval](_static/demo.png)
 """
 
-COLUMNS = ("arm", "accuracy", "95% interval", "balanced", "AUC", "log loss", "objects")
 
-
-def main(gz1: Path, demo: Path, page: Path) -> None:
+def main(runs: Path, demo: Path, page: Path) -> None:
     """Write the page, or end with what is missing."""
-    found = [(GZ1, gz1), (DEMO, demo)]
-    picture = demo.parent / "demo.png"
-    needed = [(picture, DEMO), *((folder / "metrics.json", one) for one, folder in found)]
+    picture = demo / "demo.png"
+    commands = {runs / one.folder / "summary.csv": one.command for one in (*COMPARISONS, *SWEEPS)}
+    commands |= {demo / "metrics.json": "make demo", picture: "make demo"}
     missing = [
-        f"{path}: there is no such file; '{comparison.command}' writes it"
-        for path, comparison in needed
+        f"{path}: there is no such file; '{command}' writes it"
+        for path, command in commands.items()
         if not path.exists()
     ]
     if missing:
         sys.exit("\n".join(missing))
-    parts = [HEAD, *("\n".join(section(*one)) for one in found), PICTURE]
-    write_text(page, "\n".join(parts))
+    parts = [HEAD, *claims(runs)]
+    for comparison in COMPARISONS:
+        parts += comparison_section(comparison, runs / comparison.folder)
+    for sweep in SWEEPS:
+        parts += sweep_section(sweep, runs / sweep.folder)
+    write_text(page, "\n".join([*parts, *demo_section(demo), PICTURE]))
     (page.parent / "_static").mkdir(exist_ok=True)
     shutil.copyfile(picture, page.parent / "_static" / "demo.png")
     print(page)
 
 
-def section(comparison: Comparison, folder: Path) -> Iterator[str]:
-    """Write one comparison: what it is of, its table, its arms."""
-    arms = _json(folder / "metrics.json")["arms"]
-    models = {name: _json(folder / name / "model" / "model.json") for name in arms if _fits(name)}
-    first = next(iter(models.values()))["content"]
+def claims(runs: Path) -> Iterator[str]:
+    """Say of every claim what the comparisons find."""
+    yield "## What the abstract of Jimenez et al. (2023) claims, and what we find\n"
+    yield (
+        "Differences on the test folds, of an arm less another; *better* and *worse* where the "
+        "interval excludes 0. Favourable or not, all are shown. The claim that the method is "
+        "robust to the confidence of the volunteers' labels has a [table of its own]"
+        "(#simulated-galaxies-confidence-of-the-volunteers-labels).\n"
+    )
+    contests: dict[tuple[str, str], Contest] = {}
+    for claim in CLAIMS:
+        rows = []
+        for folder, arm, other, measure in claim.pairs:
+            results = Results(runs / folder)
+            for task in results.tasks:
+                if task in claim.tasks and {arm, other} <= set(results.arms(task)):
+                    place = (folder, task)
+                    contest = contests.setdefault(place, Contest(results, task, BASE, 1000))
+                    rows.append((folder, task, arm, other, measure, contest))
+        yield f"### {claim.text}\n"
+        yield from _claim_rows(rows)
+
+
+def _claim_rows(rows: Sequence[tuple[str, str, str, str, str, Contest]]) -> Iterator[str]:
+    """Write the differences of a claim, and count their verdicts by arm."""
+    told: dict[tuple[str, str], list[str]] = {}
+    lines = []
+    for folder, task, arm, other, measure, contest in rows:
+        if not {arm, other} <= set(contest.posteriors):
+            continue
+        found = contest.difference(arm, other).interval(measure, contest.bootstrap)
+        verdict = "better" if found.low > 0 else "worse" if found.high < 0 else "undecided"
+        told.setdefault((arm, other), []).append(verdict)
+        where = f"{'real' if folder.startswith('gz1') else 'simulated'}, {TASKS.get(task, task)}"
+        lines.append(
+            _line(
+                [
+                    where,
+                    f"`{arm}` less `{other}`",
+                    measure,
+                    f"{found.mean:+.3f}",
+                    f"{found.low:+.3f} to {found.high:+.3f}",
+                    verdict,
+                    str(found.executions),
+                ]
+            )
+        )
+    yield from _table(
+        ("task", "arms", "measure", "difference", "95% interval", "verdict", "executions"), lines
+    )
+    for (arm, other), verdicts in told.items():
+        counts = [f"{name} in {verdicts.count(name)}" for name in ("better", "worse", "undecided")]
+        yield f"- `{arm}` against `{other}`: {', '.join(counts)} of {len(verdicts)}."
+    yield ""
+
+
+def comparison_section(comparison: Comparison, folder: Path) -> Iterator[str]:
+    """Write one comparison: what it is of, a table for each task, its arms."""
+    results = _results(folder)
     yield f"## {comparison.title}\n"
     yield f"{comparison.about}\n"
-    tiers = ", ".join(f"{number:,} {tier}" for tier, number in first["data"]["tiers"].items())
+    yield f"{_setup(results)} Command: `{comparison.command}`.\n"
+    rows = _read(folder / "summary.csv")
+    for task in results.tasks:
+        if len(results.tasks) > 1:
+            yield f"### {comparison.title.split(':')[0]}: {TASKS.get(task, task)}\n"
+        mine = [row for row in rows if row["task"] == task and row["setting"] == BASE]
+        yield from _scores(results, task, mine)
+    yield "Arms:\n"
+    for name, told in _described(results).items():
+        yield f"- {ARM_NAMES.get(name, f'`{name}`')}: {told}"
+    yield ""
+
+
+def _scores(results: Results, task: str, rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Write the scores of a task's arms on the test folds."""
+    measures = ("accuracy", "gmean", "gmean_moved", "auc", "log_likelihood")
+    several = [row["measure"] for row in rows if row["measure"] in ("collapsed",)]
+    lines = []
+    for arm in results.arms(task):
+        mine = {row["measure"]: row for row in rows if (row["arm"], row["set"]) == (arm, "test")}
+        spelled = [_interval(mine.get(measure)) for measure in measures]
+        counts = mine["accuracy"]
+        cells = f"{counts['executions']} x {counts['folds']}"
+        if counts["failures"] != "0":
+            cells += f", {counts['failures']} failed"
+        lines.append(_line([ARM_NAMES.get(arm, f"`{arm}`"), *spelled, cells]))
+    headings = ("arm", "accuracy", "G-mean", "G-mean, moved decision", "AUC", "log-likelihood")
+    yield from _table((*headings, "executions x folds"), lines)
+    if several:
+        yield from _collapses(results, task, rows)
+
+
+def _collapses(results: Results, task: str, rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Write how often a transfer collapsed, and the scores where it stands."""
+    measures = ("collapsed", "accuracy_standing", "balanced_accuracy_standing", "gmean_standing")
+    lines = []
+    for arm in results.arms(task):
+        mine = {row["measure"]: row for row in rows if row["arm"] == arm and row["set"] == "test"}
+        if "collapsed" in mine:
+            spelled = [_interval(mine.get(measure)) for measure in measures]
+            lines.append(_line([ARM_NAMES.get(arm, f"`{arm}`"), *spelled]))
+    yield from _table(("arm that collapsed", *measures), lines)
+
+
+def sweep_section(comparison: Comparison, folder: Path) -> Iterator[str]:
+    """Write a sweep: a row for each point, a column for each arm."""
+    results = _results(folder)
+    yield f"## {comparison.title}\n"
+    yield f"{comparison.about} {_setup(results)} Command: `{comparison.command}`.\n"
+    rows = {
+        (row["task"], row["setting"], row["arm"]): row
+        for row in _read(folder / "summary.csv")
+        if (row["set"], row["measure"]) == ("test", "accuracy")
+    }
+    for task in results.tasks:
+        arms = results.arms(task)
+        lines = [
+            _line([setting, *(_interval(rows.get((task, setting, arm))) for arm in arms)])
+            for setting in results.settings
+        ]
+        yield f"### {comparison.title.split(':')[0]}, sweep: {TASKS.get(task, task)}\n"
+        yield from _table(("setting", *(ARM_NAMES.get(arm, f"`{arm}`") for arm in arms)), lines)
+
+
+def demo_section(folder: Path) -> Iterator[str]:
+    """Write the table of the demo."""
+    arms = _json(folder / "metrics.json")["arms"]
+    yield "## The demo's survey\n"
     yield (
-        f"Objects: {tiers}. Command: `{comparison.command}`; seed {first['data']['seed']}, "
-        f"czsl {first['version']}.\n"
+        "The survey of [the demo](first_survey.md), which the package simulates. Every score is "
+        "against the known truth of test objects that no arm was trained on, with one seed and the "
+        "interval of Wilson. The networks see the image alone; the volunteers' votes on these "
+        "objects serve the majority's row only. Command: `make demo`.\n"
     )
-    yield _line(COLUMNS)
-    yield _line(["---", *["---:"] * (len(COLUMNS) - 1)])
-    for name, score in arms.items():
-        yield _line([ARM_NAMES.get(name, f"`{name}`"), *_figures(score)])
-    yield "\nWhat each arm was:\n"
-    majority = "the class whose answers have most votes; nothing is learned"
-    for name in arms:
-        if not _fits(name):
-            yield f"- {ARM_NAMES[name]}: {majority}"
-            continue
-        content = models[name]["content"]
-        yield f"- {ARM_NAMES.get(name, f'`{name}`')}: {changes(content['recipe'])}"
-        yield from (f"  - note: {note}" for note in content["notes"])
+    lines = []
+    for name in TIERS:
+        score = arms[name]
+        rest = [score.get(key) for key in ("balanced_accuracy", "auc", "log_loss")]
+        numbers = ["" if value is None else f"{value:.3f}" for value in rest]
+        accuracy = f"{score['accuracy']:.3f} ({score['low']:.3f} to {score['high']:.3f})"
+        lines.append(
+            _line([ARM_NAMES.get(name, f"`{name}`"), accuracy, *numbers, f"{score['n']:,}"])
+        )
+    yield from _table(("arm", "accuracy", "balanced", "AUC", "log loss", "objects"), lines)
+    yield "Arms:\n"
+    for name in TIERS:
+        if name != MAJORITY:
+            model = _json(folder / "runs" / name / "model" / "model.json")
+            yield f"- {ARM_NAMES.get(name, f'`{name}`')}: {changes(model['content']['recipe'])}"
     yield ""
 
 
@@ -139,6 +410,51 @@ def changes(content: Mapping[str, Any]) -> str:
     return f"the recipe `{recipe.name}` with {told}"
 
 
+def _described(results: Results) -> dict[str, str]:
+    """Say what each arm of a comparison is."""
+    found: dict[str, str] = {}
+    for task in results.plan["tasks"].values():
+        for name, about in task["about"].items():
+            settings = task["arms"][name]["settings"]
+            recipe = f" {changes(settings['recipe']).capitalize()}." if "recipe" in settings else ""
+            found.setdefault(name, f"{about}{recipe}")
+    return found
+
+
+def _setup(results: Results) -> str:
+    """Say how a comparison was made."""
+    protocol = results.plan["protocol"]
+    objects = ", ".join(
+        f"{len(results.labels(task)):,} experts' objects ({TASKS.get(task, task)})"
+        for task in results.tasks
+    )
+    order = "in file order" if protocol["order"] == "file" else "redrawn by each execution"
+    return (
+        f"Scored: {objects}. Protocol `{protocol['name']}`, {order}; executions "
+        f"{results.executions}, first seed {results.plan['seed']}."
+    )
+
+
+def _results(folder: Path) -> Results:
+    """Open a comparison, or end with what is wrong."""
+    results = Results(folder)
+    try:
+        _ = results.plan
+    except RunError as error:
+        sys.exit(str(error))
+    return results
+
+
+def _interval(row: Mapping[str, str] | None) -> str:
+    """Spell a mean with its interval; what is not there stays empty."""
+    if row is None or not row["mean"]:
+        return ""
+    mean = f"{float(row['mean']):.3f}"
+    if not row["low"]:
+        return mean
+    return f"{mean} ({float(row['low']):.3f} to {float(row['high']):.3f})"
+
+
 def _flat(content: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     """Name every setting by its place; a stage that is left out is false."""
     found: dict[str, Any] = {}
@@ -150,27 +466,23 @@ def _flat(content: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     return found
 
 
-def _figures(score: Mapping[str, Any]) -> list[str]:
-    """Spell the scores of an arm; what it does not have stays empty."""
-    if score.get("accuracy") is None:
-        return ["", "", "", "", "", "0"]
-    rest = [score.get(name) for name in ("balanced_accuracy", "auc", "log_loss")]
-    return [
-        f"{score['accuracy']:.3f}",
-        f"{score['low']:.3f} to {score['high']:.3f}",
-        *("" if value is None else f"{value:.3f}" for value in rest),
-        f"{score['n']:,}",
-    ]
+def _table(headings: Sequence[str], lines: Sequence[str]) -> Iterator[str]:
+    """Write a table: the first column text, the others numbers."""
+    yield _line(headings)
+    yield _line(["---", *["---:"] * (len(headings) - 1)])
+    yield from lines
+    yield ""
 
 
-def _fits(name: str) -> bool:
-    """Whether an arm has a model: the majority has none."""
-    return name != MAJORITY
-
-
-def _line(cells: Any) -> str:
+def _line(cells: Sequence[str]) -> str:
     """Write a row of a table."""
     return f"| {' | '.join(cells)} |"
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    """Read a table."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def _json(path: Path) -> Any:
@@ -178,10 +490,10 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        sys.exit(f"{path}: cannot be read ({error}); run the comparison again")
+        sys.exit(f"{path}: cannot be read ({error}); run its command again")
 
 
 if __name__ == "__main__":
     given = [Path(argument) for argument in sys.argv[1:]]
-    defaults = [ROOT / "runs" / "gz1", ROOT / "demo" / "runs", ROOT / "docs" / "results.md"]
+    defaults = [ROOT / "runs", ROOT / "demo", ROOT / "docs" / "results.md"]
     main(*[*given, *defaults[len(given) :]])

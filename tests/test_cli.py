@@ -143,9 +143,9 @@ def test_compare_writes_the_scores_of_all_arms(survey: Path, tmp_path: Path) -> 
     assert result.exit_code == 0
     arms = json.loads((out / "metrics.json").read_text())["arms"]
     assert list(arms) == ["experts", "majority", "volunteers", "czsl2023", "default"]
-    for scores in arms.values():
+    for name, scores in arms.items():
         assert 0 <= scores["low"] <= scores["accuracy"] <= scores["high"] <= 1
-        assert scores["n"] == 20
+        assert scores["n"] == (16 if name == "majority" else 20)  # four have no votes
 
 
 def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(survey: Path, tmp_path: Path) -> None:

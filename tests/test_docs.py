@@ -13,14 +13,20 @@ from types import ModuleType
 import pytest
 
 import czsl
-from czsl.catalogue import Catalogue
 from czsl.cli import main as cli
-from czsl.compare.arms import compare
+from czsl.compare.arms import TIERS, all_arms
+from czsl.compare.compare import compare
+from czsl.compare.contest import Contest
+from czsl.compare.plan import Task
+from czsl.compare.protocols import Protocol
+from czsl.compare.results import Results
 from czsl.config import make_config, write_config
 from czsl.errors import CzslError
 from czsl.flags import MEANING, Flag
+from czsl.model import Hardware
 from czsl.recipes import RECIPES, recipe_settings
-from tiny import quick, tiny_config, tiny_model, write_survey
+from tiny import quick, tiny_config, write_survey
+from votes_only import votes_config, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -229,37 +235,60 @@ def made():
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory):
-    """A comparison of one arm with the majority, as a demo leaves it."""
+def runs(tmp_path_factory, made):
+    """Comparisons and a demo as their commands leave them, of a tiny table of votes."""
     folder = tmp_path_factory.mktemp("results")
-    write_survey(folder / "survey")
-    recipe = quick("default")
-    catalogue = Catalogue.read(tiny_config(folder / "survey", recipe))
-    arms = {"default": recipe}
+    config = votes_config(write_table(folder / "table"))
+    arms = all_arms(config)
+    task = Task.of(
+        config,
+        "spirals",
+        arms=("majority",),
+        more={"default": arms["logistic"], "experts": arms["perceptron"]},
+    )
     compare(
-        catalogue,
-        folder / "demo" / "runs",
-        arms,
-        make_model=lambda recipe: tiny_model(recipe=recipe, seed=3),
+        [task],
+        folder / "runs" / "gz1",
+        protocol=Protocol(name="czsl2023", experts=0.2, folds=3),
+        sweeps=["votes=3"],
+        hardware=Hardware(device="cpu", threads=1),
     )
-    (folder / "demo" / "demo.png").write_bytes(b"a picture")
-    return folder / "demo" / "runs"
+    for one in (*made.COMPARISONS[1:], *made.SWEEPS):
+        shutil.copytree(folder / "runs" / "gz1", folder / "runs" / one.folder)
+    demo = folder / "demo"
+    scores = {"accuracy": 0.91, "low": 0.88, "high": 0.93, "n": 1200, "auc": 0.97}
+    for name in TIERS:
+        model = demo / "runs" / name / "model" / "model.json"
+        model.parent.mkdir(parents=True)
+        recipe = quick("default").model_dump(mode="json")
+        model.write_text(json.dumps({"content": {"recipe": recipe}}))
+    (demo / "metrics.json").write_text(json.dumps({"arms": dict.fromkeys(TIERS, scores)}))
+    (demo / "demo.png").write_bytes(b"a picture")
+    return folder
 
 
-def test_figures_of_the_results_are_those_of_the_comparison(made, compared, tmp_path):
-    made.main(compared, compared, tmp_path / "results.md")
+def test_figures_of_the_results_are_those_of_the_comparison(made, runs, tmp_path):
+    made.main(runs / "runs", runs / "demo", tmp_path / "results.md")
     page = (tmp_path / "results.md").read_text(encoding="utf-8")
-    score = json.loads((compared / "metrics.json").read_text())["arms"]["default"]
-    row = (
-        f"| `default` | {score['accuracy']:.3f} | {score['low']:.3f} to {score['high']:.3f} | "
-        f"{score['balanced_accuracy']:.3f} | {score['auc']:.3f} | {score['log_loss']:.3f} | "
-        f"{score['n']} |"
-    )
-    assert page.count(row) == 2
-    assert "| volunteers' majority | " in page
-    assert f"Command: `make gz1`; seed 3, czsl {czsl.__version__}." in page
-    assert "20 expert, 28 volunteer, 12 unlabelled" in page
+    score = json.loads((runs / "runs" / "gz1" / "metrics.json").read_text())["arms"]["default"]
+    told = f"{score['accuracy']:.3f} ({score['low']:.3f} to {score['high']:.3f})"
+    # Five comparisons, and as the base of two sweeps.
+    assert page.count(f"| `default` | {told} |") == 5
+    assert page.count(told) == 7
+    assert "| votes=3 | " in page
+    assert "Scored: 300 experts' objects" in page
+    assert "| experts only | 0.910 (0.880 to 0.930) |  | 0.970 |  | 1,200 |" in page
     assert (tmp_path / "_static" / "demo.png").read_bytes() == b"a picture"
+
+
+def test_claims_are_told_with_their_difference(made, runs):
+    page = "\n".join(made.claims(runs / "runs"))
+    contest = Contest(Results(runs / "runs" / "simulated"), "spirals", "all", 1000)
+    found = contest.difference("default", "experts").interval("accuracy", contest.bootstrap)
+    assert f"| `default` less `experts` | accuracy | {found.mean:+.3f} |" in page
+    verdict = "better" if found.low > 0 else "worse" if found.high < 0 else "undecided"
+    counts = [f"{name} in {int(name == verdict)}" for name in ("better", "worse", "undecided")]
+    assert f"`default` against `experts`: {', '.join(counts)} of 1." in page
 
 
 def test_the_results_say_how_a_recipe_was_changed(made):
@@ -272,16 +301,14 @@ def test_the_results_say_how_a_recipe_was_changed(made):
     )
 
 
-def test_without_comparisons_the_results_say_what_to_run(made, compared, tmp_path):
-    with pytest.raises(SystemExit, match=r"gz1/metrics\.json: there is no such file; 'make gz1"):
-        made.main(tmp_path / "gz1", compared, tmp_path / "results.md")
+def test_without_comparisons_the_results_say_what_to_run(made, runs, tmp_path):
+    with pytest.raises(SystemExit, match=r"gz1/summary\.csv: there is no such file; 'make gz1"):
+        made.main(tmp_path, runs / "demo", tmp_path / "results.md")
     assert not (tmp_path / "results.md").exists()
 
 
-def test_a_broken_file_of_a_comparison_is_named(made, tmp_path):
-    (tmp_path / "demo.png").write_bytes(b"")
-    runs = tmp_path / "runs"
-    runs.mkdir()
-    (runs / "metrics.json").write_text("{")
-    with pytest.raises(SystemExit, match=r"runs/metrics\.json: cannot be read .*run the comp"):
-        made.main(runs, runs, tmp_path / "results.md")
+def test_a_broken_file_of_a_comparison_is_named(made, runs, tmp_path):
+    shutil.copytree(runs / "runs", tmp_path / "runs")
+    (tmp_path / "runs" / "votes" / "comparison.json").write_text("{")
+    with pytest.raises(SystemExit, match=r"comparison\.json: cannot be read"):
+        made.main(tmp_path / "runs", runs / "demo", tmp_path / "results.md")

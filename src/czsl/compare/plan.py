@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from czsl import __version__
 from czsl.compare.about import about_arm, arm_stages
@@ -146,7 +147,7 @@ class Plan:
                     "table": str(task.config.table),
                     "classes": list(task.config.classes.names),
                     "source": None if task.source is None else str(task.source),
-                    "arms": {name: describe_arm(arm) for name, arm in task.arms.items()},
+                    "arms": {name: arm_settings(arm) for name, arm in task.arms.items()},
                     "about": {name: about_arm(arm) for name, arm in task.arms.items()},
                     "stages": {name: arm_stages(arm) for name, arm in task.arms.items()},
                 }
@@ -162,6 +163,31 @@ class Plan:
     def with_threads(self, threads: int) -> Plan:
         """Give each cell so many threads."""
         return replace(self, hardware=replace(self.hardware, threads=threads))
+
+
+def arm_settings(arm: Arm) -> dict[str, Any]:
+    """Give the kind and the settings of an arm, ready for JSON; of a plain function its name.
+
+    Examples
+    --------
+    >>> from czsl.compare.arms import Majority
+    >>> arm_settings(Majority())
+    {'kind': 'Majority', 'settings': {'debiased': []}}
+    """
+    if not is_dataclass(arm):
+        return {"kind": describe_arm(arm), "settings": {}}
+    values = {one.name: getattr(arm, one.name) for one in fields(arm)}
+    return {
+        "kind": type(arm).__name__,
+        "settings": {
+            name: value.model_dump(mode="json")
+            if isinstance(value, BaseModel)
+            else list(value)
+            if isinstance(value, tuple)
+            else value
+            for name, value in values.items()
+        },
+    }
 
 
 def describe_arm(arm: Arm) -> str:
