@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from czsl import __version__
 from czsl.bundle import ModelContent
 from czsl.catalogue import Catalogue, majority_class
-from czsl.chain import Learned, learn
+from czsl.chain import learn
 from czsl.errors import NotFittedError
 from czsl.files import fingerprint
 from czsl.images.store import ImageStore
 from czsl.imaging import open_images
+from czsl.learned import Learned
 from czsl.predictions import Posteriors, predictions_table
 from czsl.predictor import Predictor
 from czsl.recipes import Recipe, recipe_settings
