@@ -200,7 +200,11 @@ def describe_arm(arm: Arm) -> str:
     'Majority(debiased=())'
     """
     name = getattr(arm, "__qualname__", None)
-    return repr(arm) if name is None else f"{arm.__module__}.{name}"
+    if name is None:
+        return repr(arm)
+    # In the processes that a script starts, its own functions are of another module.
+    module = "__main__" if arm.__module__ == "__mp_main__" else arm.__module__
+    return f"{module}.{name}"
 
 
 @dataclass(frozen=True)
