@@ -159,7 +159,7 @@ def fit(
     from czsl.imaging import open_images
     from czsl.recipes import recipe_settings
     from czsl.run import fit_run
-    from czsl.terminal import FitDisplay, console, show_fit, show_images, show_warnings
+    from czsl.terminal import FitDisplay, show_fit, show_images, show_warnings
 
     catalogue = Catalogue.read(config)
     show_warnings([str(warning) for warning in catalogue.warnings])
@@ -174,12 +174,7 @@ def fit(
         click.echo(f"\nstopped; go on with: czsl fit {config} --out {out} --resume", err=True)
         sys.exit(130)
     show_fit(model, run)
-    from czsl.report.write import write_report
-
-    try:
-        console.print(f"report: {write_report(run.folder)}", soft_wrap=True)
-    except MissingExtraError as error:
-        show_warnings([f"no report was written: {error}, then: czsl report {run.folder}"])
+    write_report_of(run.folder)
 
 
 @main.command()
@@ -263,6 +258,7 @@ def compare(
         click.echo(f"\nstopped; go on with: czsl {given} --resume", err=True)
         sys.exit(130)
     show_comparison(out, read_metrics(out))
+    write_report_of(out)
 
 
 @main.command()
@@ -323,13 +319,25 @@ def predict(
 def report(run: Path) -> None:
     """Write the report of a finished RUN again.
 
-    RUN is the folder that 'czsl fit' wrote; the page is report.html in it. It needs the
-    extra "report", and shows of the table and the images what is still there.
+    RUN is the folder that 'czsl fit' or 'czsl compare' wrote; the page is report.html in
+    it. It needs the extra "report", and shows of the table and the images what is still
+    there.
     """
     from czsl.report.write import write_report
     from czsl.terminal import console
 
     console.print(f"report: {write_report(run)}", soft_wrap=True)
+
+
+def write_report_of(folder: Path) -> None:
+    """Write the report of a folder, or say what it takes."""
+    from czsl.report.write import write_report
+    from czsl.terminal import console, show_warnings
+
+    try:
+        console.print(f"report: {write_report(folder)}", soft_wrap=True)
+    except MissingExtraError as error:
+        show_warnings([f"no report was written: {error}, then: czsl report {folder}"])
 
 
 def model_maker(seed: int, device: str, threads: int | None, display: FitDisplay) -> Any:

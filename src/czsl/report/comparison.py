@@ -1,0 +1,135 @@
+"""The report of a comparison: who reaches what, who is better, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from czsl.errors import RunError, require_extra
+from czsl.report.comparison_about import cautions, compared, settings
+from czsl.report.comparison_data import Compared, read_comparison
+from czsl.report.comparison_judged import calibration, confusions, rare_classes
+from czsl.report.comparison_scores import arms, differences, known, ladder, result
+from czsl.report.comparison_sweeps import sweeps
+from czsl.report.page import Block, Cell, Section, Table, Text, write_page
+
+PAGE = "report.html"
+
+
+def write_comparison_report(folder: str | Path) -> Path:
+    """Write the report of a comparison into its folder.
+
+    Parameters
+    ----------
+    folder
+        The folder that 'czsl compare' wrote.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    MissingExtraError
+        Where Jinja2 or matplotlib is not installed.
+    RunError
+        Where the folder holds no comparison, or one that was not summed up.
+    WriteError
+        Where the page cannot be written.
+    """
+    for package in ("jinja2", "matplotlib"):
+        require_extra(package, "report")
+    tasks = read_comparison(Path(folder))
+    path = Path(folder) / PAGE
+    names = ", ".join(task.task for task in tasks)
+    write_page(
+        path,
+        title=f"Comparison on {names}",
+        lead=_lead(tasks),
+        sections=comparison_sections(tasks),
+    )
+    return path
+
+
+def comparison_sections(tasks: Sequence[Compared]) -> list[Section]:
+    """Make the sections of a comparison's page; those with nothing to show are left out.
+
+    Parameters
+    ----------
+    tasks
+        The tasks of one comparison.
+
+    Raises
+    ------
+    RunError
+        Where no arm of any task has a score.
+    """
+    scored = [task for task in tasks if task.arms]
+    if not scored:
+        raise RunError(
+            f"{tasks[0].results.folder}: every cell failed, there is nothing to report; cells.csv "
+            "has the errors"
+        )
+    if len(tasks) == 1:
+        return [*_sections(scored[0]), settings(tasks)]
+    grouped = [
+        replace(section, group=task.task)
+        for task in tasks
+        for section in (_sections(task) if task.arms else [compared(task)])
+    ]
+    return [_overview(scored), *grouped, settings(tasks)]
+
+
+def _sections(task: Compared) -> list[Section]:
+    """Make the sections of one task."""
+    warnings: list[Block] = [Text(text=text, warning=True) for text in cautions(task)]
+    made = [
+        Section(title="Result", blocks=[*result(task), *warnings]),
+        arms(task),
+        differences(task),
+        ladder(task),
+        sweeps(task),
+        rare_classes(task),
+        confusions(task),
+        calibration(task),
+        compared(task),
+    ]
+    return [section for section in made if section is not None]
+
+
+def _overview(tasks: Sequence[Compared]) -> Section:
+    """Show the best of each task."""
+    rows: list[list[Cell]] = []
+    for task in tasks:
+        value = task.value(task.best)
+        limits = [known(value.low), known(value.high)]
+        majority = task.value("majority").mean
+        rows.append(
+            [
+                task.task,
+                len(task.labels),
+                task.name(task.best),
+                value.mean,
+                *limits,
+                known(majority),
+            ]
+        )
+    heads = ("task", "objects", "highest accuracy", "accuracy", "95% from", "95% to", "majority")
+    table = Table(caption="The arm of the highest accuracy in each task", heads=heads, rows=rows)
+    return Section(title="In short", blocks=[table])
+
+
+def _lead(tasks: Sequence[Compared]) -> list[str]:
+    """Say in a line or two what this is."""
+    results = tasks[0].results
+    cells = sum(len(list(results.arms(task.task))) for task in tasks)
+    times = "once" if results.executions == 1 else f"{results.executions} times"
+    protocol = tasks[0].protocol
+    return [
+        f"{cells} arms on {len(tasks)} task{'s' if len(tasks) > 1 else ''}, "
+        f"protocol {protocol.name}, everything done {times}.",
+        "An arm is one way to learn from experts, volunteers and images; all arms are scored on "
+        "the same experts' objects, each by what never saw it.",
+    ]

@@ -1,0 +1,366 @@
+"""Sections of a comparison's report: result, arms, differences, tier by tier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from czsl.compare.about import TIERS
+from czsl.compare.differences import steps
+from czsl.compare.measures import MEASURES
+from czsl.compare.protocols import SETS
+from czsl.report.comparison_data import TEST, Compared, Difference
+from czsl.report.comparison_plots import Value, plot_arms, plot_differences, plot_ladder
+from czsl.report.page import (
+    Beside,
+    Block,
+    Cell,
+    Figures,
+    Items,
+    Number,
+    Plot,
+    Plots,
+    Section,
+    Table,
+    Text,
+)
+from czsl.report.picture import plot_block
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MEASURE_NAMES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "gmean": "G-mean",
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "log_likelihood": "log-likelihood",
+    "brier": "Brier score",
+    "calibration_error": "calibration error",
+    "accuracy_moved": "accuracy, moved decision",
+    "balanced_accuracy_moved": "balanced accuracy, moved",
+    "gmean_moved": "G-mean, moved decision",
+}
+"""What pages call the measures."""
+
+WHOLE = tuple(name for name in MEASURES if not name.endswith("_moved"))
+
+PLOTTED = ("accuracy", "gmean", "log_likelihood")
+
+MEANINGS = (
+    "Balanced accuracy and G-mean are the arithmetic and the geometric mean of the shares of each "
+    "class that are found. AUC is the area under the ROC curve, mean over classes; average "
+    "precision is of the rarest class. Log-likelihood is the mean log-probability of the true "
+    "class, in nats (0 is perfect). For the Brier score and the calibration error lower is better."
+)
+
+INTERVALS = (
+    "Intervals hold 95%: objects of the test folds and, independently, executions are drawn with "
+    "replacement, 1,000 times, and all arms are scored on the same draws."
+)
+
+SET_NAMES = {"test": "test", "L": "L", "U": "U", "U_published": "U as published"}
+
+
+def result(task: Compared) -> list[Block]:
+    """Say first what matters most: who reaches what, and who is better than the reference."""
+    arms = [task.best, *(arm for arm in ("default", "majority", "experts") if arm in task.arms)]
+    if task.reference is not None:
+        arms.insert(1, task.reference)
+    tiles = [
+        (
+            f"{task.value(arm).mean:.3f}",
+            f"accuracy, {task.name(arm)}",
+            f"{_range(task.value(arm))}{'; the highest' if arm == task.best else ''}",
+        )
+        for arm in list(dict.fromkeys(arms))[:4]
+    ]
+    blocks: list[Block] = [Figures(figures=tiles)]
+    if task.reference is not None:
+        blocks.append(
+            Items(items=[_verdicts(task, name) for name in ("accuracy", "log_likelihood")])
+        )
+    return blocks
+
+
+def arms(task: Compared) -> Section:
+    """Show what every arm reaches."""
+    title = "Arms"
+    marked = None if task.reference is None else task.name(task.reference)
+    plots = []
+    for measure in PLOTTED:
+        rows = [(task.name(arm), task.value(arm, measure)) for arm in task.arms]
+        shown = [row for row in rows if not np.isnan(row[1].mean)]
+        if shown:
+            ax = plot_arms(shown, measure=MEASURE_NAMES[measure], marked=marked)
+            plots.append(_plot(ax, MEASURE_NAMES[measure], shown))
+    orange = "" if marked is None else f" The diamond is {marked}, to which others are compared."
+    text = f"Scores on the test folds, each object judged by what never saw it.{orange} {INTERVALS}"
+    blocks: list[Block] = [
+        Text(text=text),
+        Plots(plots=plots),
+        Table(
+            caption="Scores on the test folds",
+            heads=("arm", "objects", *(MEASURE_NAMES[name] for name in WHOLE)),
+            rows=[
+                [task.name(arm), task.judged(arm), *(_mean(task.score(arm, one)) for one in WHOLE)]
+                for arm in task.arms
+            ],
+        ),
+        Text(text=MEANINGS),
+        _every_measure(task),
+    ]
+    return Section(title=title, blocks=[*blocks, *_sets(task)])
+
+
+def differences(task: Compared) -> Section | None:
+    """Show the differences to the arm that others are compared with."""
+    if task.reference is None:
+        return None
+    name = task.name(task.reference)
+    text = (
+        f"Each arm less {name}, on the objects that both judge. An arm is better or worse where "
+        "the interval of its difference leaves out 0. Beside it stand two tests over the folds of "
+        "all executions, which allow for training sets that overlap: p of the corrected resampled "
+        "t test (Nadeau and Bengio 2003), adjusted for the number of arms (Holm 1979), and of the "
+        "Bayesian correlated t test (Corani and Benavoli 2015) the probabilities that the arm is "
+        "worse, practically equal (within half a point, 0.005) and better."
+    )
+    plots = [
+        _difference_plot(task, measure, name) for measure in PLOTTED if task.differences(measure)
+    ]
+    heads = ("arm", "difference", *DIFFERENCE_HEADS)
+    others = [measure for measure in WHOLE if measure != "accuracy" and task.differences(measure)]
+    return Section(
+        title=f"Differences to {name}",
+        blocks=[
+            Text(text=text),
+            Plots(plots=plots),
+            Table(
+                caption=f"Accuracy less that of {name}",
+                heads=heads,
+                rows=[[task.name(row.arm), *_difference_row(row)] for row in task.differences()],
+            ),
+            Table(
+                caption=f"Other measures less those of {name}",
+                heads=("arm", "measure", *heads[1:]),
+                rows=[
+                    [task.name(row.arm), MEASURE_NAMES[measure], *_difference_row(row)]
+                    for measure in others
+                    for row in task.differences(measure)
+                ],
+                folded=True,
+            ),
+        ],
+    )
+
+
+def ladder(task: Compared) -> Section | None:
+    """Show what each tier adds."""
+    blocks: list[Block] = []
+    for pairs in steps(task.arms):
+        found = [(pair, task.step(*pair)) for pair in pairs]
+        known = [(pair, row) for pair, row in found if row is not None]
+        if len(known) == len(pairs):
+            blocks.append(_ladder(task, [row for _, row in known]))
+    if not blocks:
+        return None
+    text = (
+        "Each rung learns from all that the rung above it learns from, and from one thing more; "
+        "the number beside a step is the difference in accuracy with its interval."
+    )
+    return Section(title="Tier by tier", blocks=[Text(text=text), *blocks])
+
+
+DIFFERENCE_HEADS = (
+    *("95% from", "95% to", "verdict", "p (Holm)", "P(worse)", "P(equal)", "P(better)", "objects"),
+)
+
+
+def signed(value: float) -> Number | None:
+    """Write a difference with its sign; nothing where it is unknown.
+
+    Examples
+    --------
+    >>> signed(0.0123), signed(-0.5)
+    ('+0.012', '-0.500')
+    """
+    return None if np.isnan(value) else Number(f"{value:+.3f}")
+
+
+def known(value: float) -> float | None:
+    """Give a number, or None for NaN."""
+    return None if np.isnan(value) else value
+
+
+def _difference_row(row: Difference) -> list[Cell]:
+    """Give what a table says of a difference."""
+    p = None if np.isnan(row.p) else Number("<0.001" if row.p < 0.001 else f"{row.p:.3f}")
+    return [
+        signed(row.value.mean),
+        signed(row.value.low),
+        signed(row.value.high),
+        row.verdict,
+        p,
+        known(row.worse),
+        known(row.equal),
+        known(row.better),
+        row.objects,
+    ]
+
+
+def _difference_plot(task: Compared, measure: str, name: str) -> Plot:
+    """Draw the differences in a measure."""
+    found = task.differences(measure)
+    rows = [(task.name(row.arm), row.value, row.verdict) for row in found]
+    region = None if measure == "log_likelihood" else 0.005
+    words = "; ".join(
+        f"{label} {signed(value.mean)} ({signed(value.low)} to {signed(value.high)}), {said}"
+        for label, value, said in rows
+    )
+    caption = "" if region is None else " The grey band is half a point."
+    return plot_block(
+        plot_differences(rows, measure=MEASURE_NAMES[measure], region=region),
+        alternative=f"Differences in {MEASURE_NAMES[measure]} to {name}: {words}.",
+        caption=f"Right of the line is better than {name}; hollow: undecided.{caption}",
+    )
+
+
+def _ladder(task: Compared, found: Sequence[Difference]) -> Beside:
+    """Show the rungs of one ladder."""
+    rungs = [found[0].reference, *(row.arm for row in found)]
+    values = [(task.name(arm), task.value(arm)) for arm in rungs]
+    labels = [f"{signed(row.value.mean)} {_limits(row)}" for row in found]
+    words = "; ".join(
+        f"{task.name(row.arm)} {signed(row.value.mean)} over {task.name(row.reference)}"
+        for row in found
+    )
+    plot = plot_block(
+        plot_ladder(values, steps=labels),
+        alternative=f"Accuracy rung by rung, from {task.name(rungs[0])}: {words}.",
+        caption="",
+    )
+    rows: list[list[Cell]] = [
+        [
+            task.name(row.arm),
+            _added(task, row),
+            task.value(row.arm).mean,
+            *(signed(one) for one in (row.value.mean, row.value.low, row.value.high)),
+            row.verdict,
+        ]
+        for row in found
+    ]
+    first: list[Cell] = [
+        task.name(rungs[0]),
+        "starts from " + _learned(task, rungs[0]),
+        task.value(rungs[0]).mean,
+        None,
+        None,
+        None,
+        None,
+    ]
+    table = Table(
+        caption=f"From {task.name(rungs[0])} to {task.name(rungs[-1])}",
+        heads=("arm", "what is added", "accuracy", "step", "95% from", "95% to", "verdict"),
+        rows=[first, *rows],
+    )
+    return Beside(blocks=[Plots(plots=[plot]), table])
+
+
+def _added(task: Compared, row: Difference) -> str:
+    """Say what an arm learns from that the one before it does not."""
+    before = task.stages(row.reference)
+    return " and ".join(TIERS[stage] for stage in task.stages(row.arm) if stage not in before)
+
+
+def _learned(task: Compared, arm: str) -> str:
+    """Say what an arm learns from."""
+    return " and ".join(TIERS[stage] for stage in task.stages(arm)) or task.name(arm)
+
+
+def _limits(row: Difference) -> str:
+    """Write the interval of a difference."""
+    if not row.value.bounded:
+        return ""
+    return f"({signed(row.value.low)} to {signed(row.value.high)})"
+
+
+def _range(value: Value) -> str:
+    """Write an interval."""
+    return f"95%: {value.low:.3f} to {value.high:.3f}" if value.bounded else "no interval"
+
+
+def _mean(value: Value | None) -> float | None:
+    """Give the mean of a value that is known."""
+    return None if value is None else known(value.mean)
+
+
+def _verdicts(task: Compared, measure: str) -> str:
+    """Say in words which arms are better and worse than the reference."""
+    assert task.reference is not None  # there are differences
+    found = task.differences(measure)
+    parts = []
+    for verdict in ("better", "worse", "undecided"):
+        names = [
+            f"{task.name(row.arm)} ({signed(row.value.mean)})"
+            for row in found
+            if row.verdict == verdict
+        ]
+        if names:
+            parts.append(f"{verdict}: {', '.join(names)}")
+    name = MEASURE_NAMES[measure]
+    return f"In {name}, compared with {task.name(task.reference)}: {'; '.join(parts)}."
+
+
+def _plot(ax: Axes, measure: str, rows: Sequence[tuple[str, Value]]) -> Plot:
+    """Put a plot of arms into words."""
+    words = "; ".join(
+        f"{name} {value.mean:.3f}"
+        + (f" ({value.low:.3f} to {value.high:.3f})" if value.bounded else "")
+        for name, value in rows
+    )
+    return plot_block(ax, alternative=f"{measure} of each arm: {words}.", caption="")
+
+
+def _every_measure(task: Compared) -> Table:
+    """Give every measure of every arm with its interval."""
+    rows: list[list[Cell]] = []
+    for arm in task.arms:
+        for measure in MEASURES:
+            value = task.score(arm, measure)
+            if value is not None:
+                limits = [known(value.low), known(value.high)]
+                rows.append([task.name(arm), MEASURE_NAMES[measure], value.mean, *limits])
+    return Table(
+        caption="Every measure with its interval",
+        heads=("arm", "measure", "mean", "95% from", "95% to"),
+        rows=rows,
+        folded=True,
+    )
+
+
+def _sets(task: Compared) -> list[Block]:
+    """Show the scores on the other sets."""
+    shown = ("accuracy", "gmean", "auc", "log_likelihood")
+    rows: list[list[Cell]] = []
+    for arm in task.arms:
+        for kind in SETS:
+            value = task.score(arm, kind=kind)
+            if kind != TEST and value is not None:
+                limits = [known(value.low), known(value.high)]
+                rest = [_mean(task.score(arm, one, kind=kind)) for one in shown[1:]]
+                rows.append([task.name(arm), SET_NAMES[kind], value.mean, *limits, *rest])
+    if not rows:
+        return []
+    heads = ("arm", "set", "accuracy", "95% from", "95% to", *(MEASURE_NAMES[n] for n in shown[1:]))
+    text = (
+        "L are training objects whose experts' class was used, so that a score on them says how "
+        "well an arm remembers. U are training objects without label: their images were seen, "
+        "their classes were not. U as published holds A too, whose votes were used. Intervals here "
+        "are of the spread between executions alone: with one execution there are none."
+    )
+    table = Table(caption="Scores on the sets L and U", heads=heads, rows=rows, folded=True)
+    return [table, Text(text=text)]
