@@ -133,4 +133,5 @@ def _about_transfer(transfer: Transfer) -> str:
     more = " and all extra columns" if transfer.extra is True else ""
     if isinstance(transfer.extra, tuple):
         more = f", {', '.join(transfer.extra)}"
-    return f"a {transfer.kind} of the votes{more}"
+    kind = {"logistic": "a logistic regression"}.get(transfer.kind, f"a {transfer.kind}")
+    return f"{kind} of the votes{more}"

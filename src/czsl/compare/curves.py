@@ -140,7 +140,7 @@ class Worth:
     place: Literal["within", "beyond", "below"]
 
     def __str__(self) -> str:
-        sign = {"within": "", "beyond": "more than ", "below": "fewer than "}[self.place]
+        sign = {"within": "", "beyond": ">", "below": "<"}[self.place]
         return f"{sign}{self.number:,.0f}"
 
 
@@ -163,7 +163,7 @@ def labels_needed(numbers: Sequence[float], reached: Sequence[float], target: fl
     >>> str(labels_needed([10, 100, 1000], [0.6, 0.8, 0.9], 0.7))
     '32'
     >>> str(labels_needed([10, 100, 1000], [0.6, 0.8, 0.9], 0.95))
-    'more than 1,000'
+    '>1,000'
     """
     if reached[0] > target:
         return Worth(number=numbers[0], place="below")

@@ -87,6 +87,7 @@ def _sections(task: Compared) -> list[Section]:
     warnings: list[Block] = [Text(text=text, warning=True) for text in cautions(task)]
     made = [
         Section(title="Result", blocks=[*result(task), *warnings]),
+        compared(task),
         arms(task),
         differences(task),
         ladder(task),
@@ -94,7 +95,6 @@ def _sections(task: Compared) -> list[Section]:
         rare_classes(task),
         confusions(task),
         calibration(task),
-        compared(task),
     ]
     return [section for section in made if section is not None]
 
@@ -124,11 +124,11 @@ def _overview(tasks: Sequence[Compared]) -> Section:
 def _lead(tasks: Sequence[Compared]) -> list[str]:
     """Say in a line or two what this is."""
     results = tasks[0].results
-    cells = sum(len(list(results.arms(task.task))) for task in tasks)
+    arms_of_all = {arm for task in tasks for arm in results.arms(task.task)}
     times = "once" if results.executions == 1 else f"{results.executions} times"
     protocol = tasks[0].protocol
     return [
-        f"{cells} arms on {len(tasks)} task{'s' if len(tasks) > 1 else ''}, "
+        f"{len(arms_of_all)} arms on {len(tasks)} task{'s' if len(tasks) > 1 else ''}, "
         f"protocol {protocol.name}, everything done {times}.",
         "An arm is one way to learn from experts, volunteers and images; all arms are scored on "
         "the same experts' objects, each by what never saw it.",

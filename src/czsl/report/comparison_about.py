@@ -36,7 +36,9 @@ def cautions(task: Compared) -> list[str]:
     """
     found = [*_few(task), *_once(task), *_in_file_order(task)]
     if wide := [arm for arm in task.arms if _width(task, arm) > WIDE]:
-        names = ", ".join(task.name(arm) for arm in wide)
+        names = "; ".join(task.name(arm) for arm in wide)
+        if len(wide) == len(task.arms):
+            names = "every arm"
         found.append(
             f"Too uncertain to conclude: the interval of the accuracy is wider than {WIDE:g} for "
             f"{names}. More executions or more experts' objects would narrow it."
@@ -47,14 +49,11 @@ def cautions(task: Compared) -> list[str]:
 def compared(task: Compared) -> Section:
     """Say what was compared, and how."""
     failures = _failures(task)
-    rows: list[list[Cell]] = [
-        [task.name(arm), task.about(arm), _seconds(task, arm)]
-        for arm in task.results.arms(task.task)
-    ]
     blocks: list[Block] = [
         Items(items=_protocol(task)),
         Beside(blocks=[_classes(task), *_sizes(task)]),
-        Table(caption="Arms", heads=("arm", "what it is", "seconds per fold"), rows=rows),
+        Text(text="The arms, and the mean time that each took for a fold:"),
+        Items(items=[_arm(task, arm) for arm in task.results.arms(task.task)]),
     ]
     if failures:
         blocks.append(
@@ -101,9 +100,9 @@ def _protocol(task: Compared) -> list[str]:
     results, protocol = task.results, task.protocol
     folds = int(max(results.folds(task.task, 1)))
     seed, executions = int(results.plan["seed"]), results.executions
-    seeds = (
-        f"the seed {seed}" if executions == 1 else f"the seeds {seed} to {seed + executions - 1}"
-    )
+    joined = "and" if executions == 2 else "to"
+    several = f"the seeds {seed} {joined} {seed + executions - 1}"
+    seeds = f"the seed {seed}" if executions == 1 else several
     times = "once" if executions == 1 else f"{executions} times"
     return [
         f"{len(task.labels):,} objects with an expert's class, in {folds} folds: each fold is "
@@ -155,10 +154,14 @@ def _sizes(task: Compared) -> list[Table]:
     return [Table(caption="Objects in a fold, mean", heads=heads, rows=rows)] if rows else []
 
 
-def _seconds(task: Compared, arm: str) -> float | None:
-    """Give the mean time of an arm's cells."""
+def _arm(task: Compared, arm: str) -> str:
+    """Say what an arm is and how long it took."""
     cells = task.cells(arm)
-    return float(np.mean([content["seconds"] for _, content in cells])) if cells else None
+    if not cells:
+        return f"{task.name(arm)}: {task.about(arm)}"
+    seconds = float(np.mean([content["seconds"] for _, content in cells]))
+    time = f"{seconds:.2f}" if seconds < 10 else f"{seconds:,.0f}"
+    return f"{task.name(arm)}: {task.about(arm)} {time} s."
 
 
 def _width(task: Compared, arm: str) -> float:

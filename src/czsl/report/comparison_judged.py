@@ -24,20 +24,21 @@ def confusions(task: Compared) -> Section | None:
     plots, rows = [], []
     for arm in task.main:
         table = mean_confusion(task.posterior(arm), task.labels)
-        columns = list(task.classes)
+        columns, name = list(task.classes), task.name(arm)
+        share = np.trace(table) / max(table[:, :-1].sum(), 1)
+        without = ""
         if table[:, -1].any():
             columns.append("none")
+            without = f" {table[:, -1].sum():,.0f} objects without its judgement stand under none."
         else:
             table = table[:, :-1]
         counts = np.round(table).astype(np.int64)
-        share = np.trace(table[:, : len(task.classes)]) / max(table.sum(), 1)
-        name = task.name(arm)
         plots.append(
             plot_block(
                 plot_confusion(counts, task.classes, columns, said=name),
-                alternative=f"Confusion matrix, experts against {name}: {share:.1%} of the objects "
-                "are on the diagonal. Numbers below.",
-                caption=f"{name}: {share:.1%} on the diagonal.",
+                alternative=f"Confusion matrix, experts against {name}: {share:.1%} of what it "
+                "judges is on the diagonal. Numbers below.",
+                caption=f"{name}: {share:.1%} on the diagonal.{without}",
             )
         )
         rows += _confusion_rows(task, name, table, columns)
@@ -111,8 +112,8 @@ def rare_classes(task: Compared) -> Section | None:
     )
     text = (
         f"{name} is rare: {share:.1%} of the scored objects. Accuracy says little of it: an arm "
-        f"that never gives {name} is right on {1 - share:.1%}. The moved decision takes the class "
-        "whose probability has most outgrown its share among the training experts."
+        f"that never gives {name} can be right on {1 - share:.1%}. The moved decision takes the "
+        "class whose probability has most outgrown its share among the training experts."
     )
     return Section(
         title="Rare classes",

@@ -180,8 +180,13 @@ def plot_ladder(
     for place, text in enumerate(steps):
         middle = (rungs[place][1].mean + rungs[place + 1][1].mean) / 2
         ax.annotate(
-            text, (middle, -place - 0.5), xytext=(6, 0), textcoords="offset points", va="center"
-        )
+            text,
+            (middle, -place - 0.5),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            annotation_clip=False,
+        ).set_in_layout(False)
     ax.margins(x=0.15)
     return _rows(ax, [name for name, _ in rungs], measure)
 
@@ -209,7 +214,14 @@ def plot_precision_recall(
     ax = new_axes(ax, height=3.4 + 0.14 * len(curves))
     chosen = arm_styles(list(curves)) if styles is None else styles
     ax.axhline(share, color=GREY, lw=1, ls=":")
-    ax.annotate("guessing", (0, share), xytext=(2, 3), textcoords="offset points", fontsize=8)
+    ax.annotate(
+        "guessing",
+        (0.99, share),
+        xytext=(0, -9),
+        textcoords="offset points",
+        fontsize=8,
+        ha="right",
+    )
     for name, (recall, precision) in curves.items():
         line = {key: value for key, value in chosen[name].items() if key != "marker"}
         ax.plot(recall, precision, lw=1.5, label=name, **line)

@@ -14,7 +14,6 @@ from czsl.compare.protocols import SETS
 from czsl.report.comparison_data import TEST, Compared, Difference
 from czsl.report.comparison_plots import Value, plot_arms, plot_differences, plot_ladder
 from czsl.report.page import (
-    Beside,
     Block,
     Cell,
     Figures,
@@ -46,6 +45,16 @@ MEASURE_NAMES = {
 }
 """What pages call the measures."""
 
+SHORT = {
+    **MEASURE_NAMES,
+    "balanced_accuracy": "balanced",
+    "average_precision": "av. prec.",
+    "log_likelihood": "log-lik.",
+    "brier": "Brier",
+    "calibration_error": "calib.",
+}
+"""The same in the head of a wide table."""
+
 WHOLE = tuple(name for name in MEASURES if not name.endswith("_moved"))
 
 PLOTTED = ("accuracy", "gmean", "log_likelihood")
@@ -53,8 +62,9 @@ PLOTTED = ("accuracy", "gmean", "log_likelihood")
 MEANINGS = (
     "Balanced accuracy and G-mean are the arithmetic and the geometric mean of the shares of each "
     "class that are found. AUC is the area under the ROC curve, mean over classes; average "
-    "precision is of the rarest class. Log-likelihood is the mean log-probability of the true "
-    "class, in nats (0 is perfect). For the Brier score and the calibration error lower is better."
+    "precision (av. prec.) is of the rarest class. Log-likelihood is the mean log-probability "
+    "of the true class, in nats (0 is perfect). For the Brier score and the calibration error "
+    "(calib.) lower is better."
 )
 
 INTERVALS = (
@@ -80,9 +90,7 @@ def result(task: Compared) -> list[Block]:
     ]
     blocks: list[Block] = [Figures(figures=tiles)]
     if task.reference is not None:
-        blocks.append(
-            Items(items=[_verdicts(task, name) for name in ("accuracy", "log_likelihood")])
-        )
+        blocks.append(Items(items=_verdicts(task)))
     return blocks
 
 
@@ -104,7 +112,7 @@ def arms(task: Compared) -> Section:
         Plots(plots=plots),
         Table(
             caption="Scores on the test folds",
-            heads=("arm", "objects", *(MEASURE_NAMES[name] for name in WHOLE)),
+            heads=("arm", "objects", *(SHORT[name] for name in WHOLE)),
             rows=[
                 [task.name(arm), task.judged(arm), *(_mean(task.score(arm, one)) for one in WHOLE)]
                 for arm in task.arms
@@ -127,12 +135,13 @@ def differences(task: Compared) -> Section | None:
         "all executions, which allow for training sets that overlap: p of the corrected resampled "
         "t test (Nadeau and Bengio 2003), adjusted for the number of arms (Holm 1979), and of the "
         "Bayesian correlated t test (Corani and Benavoli 2015) the probabilities that the arm is "
-        "worse, practically equal (within half a point, 0.005) and better."
+        "worse, practically equal (within half a point, 0.005: the grey band) and better. Right of "
+        f"the line is better than {name}; hollow dots are undecided."
     )
     plots = [
         _difference_plot(task, measure, name) for measure in PLOTTED if task.differences(measure)
     ]
-    heads = ("arm", "difference", *DIFFERENCE_HEADS)
+    heads = ("arm", "diff.", *DIFFERENCE_HEADS)
     others = [measure for measure in WHOLE if measure != "accuracy" and task.differences(measure)]
     return Section(
         title=f"Differences to {name}",
@@ -160,23 +169,24 @@ def differences(task: Compared) -> Section | None:
 
 def ladder(task: Compared) -> Section | None:
     """Show what each tier adds."""
-    blocks: list[Block] = []
+    ladders = []
     for pairs in steps(task.arms):
-        found = [(pair, task.step(*pair)) for pair in pairs]
-        known = [(pair, row) for pair, row in found if row is not None]
-        if len(known) == len(pairs):
-            blocks.append(_ladder(task, [row for _, row in known]))
-    if not blocks:
+        rungs = [row for pair in pairs if (row := task.step(*pair)) is not None]
+        if len(rungs) == len(pairs):
+            ladders.append(rungs)
+    if not ladders:
         return None
     text = (
         "Each rung learns from all that the rung above it learns from, and from one thing more; "
-        "the number beside a step is the difference in accuracy with its interval."
+        "the number beside a step is the difference in accuracy."
     )
-    return Section(title="Tier by tier", blocks=[Text(text=text), *blocks])
+    plots = Plots(plots=[_ladder_plot(task, rungs) for rungs in ladders])
+    tables = [_ladder_table(task, rungs) for rungs in ladders]
+    return Section(title="Tier by tier", blocks=[Text(text=text), plots, *tables])
 
 
 DIFFERENCE_HEADS = (
-    *("95% from", "95% to", "verdict", "p (Holm)", "P(worse)", "P(equal)", "P(better)", "objects"),
+    *("95% from", "95% to", "verdict", "p (Holm)", "P worse", "P equal", "P better", "objects"),
 )
 
 
@@ -221,28 +231,33 @@ def _difference_plot(task: Compared, measure: str, name: str) -> Plot:
         f"{label} {signed(value.mean)} ({signed(value.low)} to {signed(value.high)}), {said}"
         for label, value, said in rows
     )
-    caption = "" if region is None else " The grey band is half a point."
     return plot_block(
         plot_differences(rows, measure=MEASURE_NAMES[measure], region=region),
         alternative=f"Differences in {MEASURE_NAMES[measure]} to {name}: {words}.",
-        caption=f"Right of the line is better than {name}; hollow: undecided.{caption}",
+        caption="",
     )
 
 
-def _ladder(task: Compared, found: Sequence[Difference]) -> Beside:
-    """Show the rungs of one ladder."""
-    rungs = [found[0].reference, *(row.arm for row in found)]
-    values = [(task.name(arm), task.value(arm)) for arm in rungs]
-    labels = [f"{signed(row.value.mean)} {_limits(row)}" for row in found]
+def _ladder_plot(task: Compared, found: Sequence[Difference]) -> Plot:
+    """Draw the rungs of one ladder."""
+    rungs = _rungs(found)
     words = "; ".join(
         f"{task.name(row.arm)} {signed(row.value.mean)} over {task.name(row.reference)}"
         for row in found
     )
-    plot = plot_block(
-        plot_ladder(values, steps=labels),
+    return plot_block(
+        plot_ladder(
+            [(task.name(arm), task.value(arm)) for arm in rungs],
+            steps=[str(signed(row.value.mean)) for row in found],
+        ),
         alternative=f"Accuracy rung by rung, from {task.name(rungs[0])}: {words}.",
         caption="",
     )
+
+
+def _ladder_table(task: Compared, found: Sequence[Difference]) -> Table:
+    """Give the rungs of one ladder in numbers."""
+    first, *_, last = _rungs(found)
     rows: list[list[Cell]] = [
         [
             task.name(row.arm),
@@ -253,21 +268,21 @@ def _ladder(task: Compared, found: Sequence[Difference]) -> Beside:
         ]
         for row in found
     ]
-    first: list[Cell] = [
-        task.name(rungs[0]),
-        "starts from " + _learned(task, rungs[0]),
-        task.value(rungs[0]).mean,
-        None,
-        None,
-        None,
-        None,
+    start: list[Cell] = [
+        task.name(first),
+        f"starts from {_learned(task, first)}",
+        task.value(first).mean,
     ]
-    table = Table(
-        caption=f"From {task.name(rungs[0])} to {task.name(rungs[-1])}",
+    return Table(
+        caption=f"From {task.name(first)} to {task.name(last)}",
         heads=("arm", "what is added", "accuracy", "step", "95% from", "95% to", "verdict"),
-        rows=[first, *rows],
+        rows=[[*start, None, None, None, None], *rows],
     )
-    return Beside(blocks=[Plots(plots=[plot]), table])
+
+
+def _rungs(found: Sequence[Difference]) -> list[str]:
+    """Name the arms of a ladder."""
+    return [found[0].reference, *(row.arm for row in found)]
 
 
 def _added(task: Compared, row: Difference) -> str:
@@ -281,13 +296,6 @@ def _learned(task: Compared, arm: str) -> str:
     return " and ".join(TIERS[stage] for stage in task.stages(arm)) or task.name(arm)
 
 
-def _limits(row: Difference) -> str:
-    """Write the interval of a difference."""
-    if not row.value.bounded:
-        return ""
-    return f"({signed(row.value.low)} to {signed(row.value.high)})"
-
-
 def _range(value: Value) -> str:
     """Write an interval."""
     return f"95%: {value.low:.3f} to {value.high:.3f}" if value.bounded else "no interval"
@@ -298,21 +306,25 @@ def _mean(value: Value | None) -> float | None:
     return None if value is None else known(value.mean)
 
 
-def _verdicts(task: Compared, measure: str) -> str:
+def _verdicts(task: Compared) -> list[str]:
     """Say in words which arms are better and worse than the reference."""
     assert task.reference is not None  # there are differences
-    found = task.differences(measure)
-    parts = []
-    for verdict in ("better", "worse", "undecided"):
+    found, name = task.differences(), task.name(task.reference)
+    words = {
+        "better": f"Better than {name} in accuracy",
+        "worse": f"Worse than {name}",
+        "undecided": f"Undecided against {name}",
+    }
+    items = []
+    for verdict, start in words.items():
         names = [
             f"{task.name(row.arm)} ({signed(row.value.mean)})"
             for row in found
             if row.verdict == verdict
         ]
         if names:
-            parts.append(f"{verdict}: {', '.join(names)}")
-    name = MEASURE_NAMES[measure]
-    return f"In {name}, compared with {task.name(task.reference)}: {'; '.join(parts)}."
+            items.append(f"{start}: {'; '.join(names)}.")
+    return items
 
 
 def _plot(ax: Axes, measure: str, rows: Sequence[tuple[str, Value]]) -> Plot:

@@ -10,7 +10,7 @@ from czsl.compare.sweeps import BASE, Setting
 from czsl.report.comparison_data import Compared
 from czsl.report.comparison_plots import Line, plot_sweep
 from czsl.report.comparison_scores import MEASURE_NAMES, known
-from czsl.report.page import Block, Cell, Items, Plots, Section, Table, Text
+from czsl.report.page import Block, Cell, Number, Plots, Section, Table, Text
 from czsl.report.picture import plot_block
 
 PLOTTED = ("accuracy", "log_likelihood", "gmean", "auc")
@@ -161,66 +161,63 @@ def _sweep_table(task: Compared, sweep: str, points: Sequence[Point]) -> Table:
 def _worth(task: Compared, points: Sequence[Point]) -> list[Block]:
     """Say how many experts' labels the volunteers' replace."""
     baseline = next((arm for arm in BASELINES if arm in task.arms), None)
-    if baseline is None:
+    arms = [arm for arm in task.main if {"pretrain", "transfer"} & set(task.stages(arm))]
+    if baseline is None or not arms:
         return []
     curve = _line(task, baseline, "accuracy", points)
-    arms = [arm for arm in task.main if {"pretrain", "transfer"} & set(task.stages(arm))]
-    if len(curve.places) < 2 or not arms:
+    if len(curve.places) < 2:
         return []
-    reached = [value.mean for value in curve.values]
-    rows: list[list[Cell]] = []
-    for arm in arms:
-        for point in points:
-            value = task.score(arm, "accuracy", point.setting)
-            volunteers = task.sizes(point.setting).get("A", 0.0)
-            if value is not None:
-                limits = (value.mean, value.low, value.high)
-                needed = [labels_needed(curve.places, reached, one) for one in limits]
-                rows.append(
-                    [
-                        task.name(arm),
-                        round(point.place),
-                        round(volunteers),
-                        value.mean,
-                        str(needed[0]),
-                        f"{needed[1]} to {needed[2]}",
-                        _saved(needed[0], point.place, volunteers),
-                    ]
-                )
+    rows = [row for arm in arms for row in _worth_rows(task, arm, points, curve)]
     name = task.name(baseline)
+    text = (
+        f"How many experts' labels the arm {name} would need to reach what an arm reaches that "
+        "uses volunteers too: where its own curve, a line over the logarithm of the number between "
+        "the points of the sweep, first reaches the same accuracy. The interval is that of the "
+        "arm; the curve is taken as it stands. < and > are beyond the sweep: there is only a "
+        "bound. The last column divides the objects that volunteers labelled by the experts' "
+        "labels that are saved: so many of theirs replace one."
+    )
     return [
         Table(
-            caption="What volunteers' labels are worth in experts' labels",
+            caption="What volunteers' labels are worth",
             heads=(
-                "arm",
-                "experts' labels",
-                "volunteers' objects",
-                "accuracy",
-                f"labels that {name} needs",
-                "95%",
-                "volunteers' objects for each label saved",
+                *("arm", "experts' labels used", "volunteers' objects used", "accuracy"),
+                *("experts' labels needed", "95%", "volunteers' objects for one label saved"),
             ),
             rows=rows,
         ),
-        Items(
-            items=[
-                f"Labels that {name} needs: where its own curve, a line over the logarithm of the "
-                "number between the points of the sweep, first reaches the same accuracy. The "
-                "interval is that of the arm; the curve is taken as it stands.",
-                "The last column divides the objects that volunteers labelled by the experts' "
-                "labels saved: how many of theirs replace one expert's. Beyond the sweep there is "
-                "only a bound.",
-            ]
-        ),
+        Text(text=text),
     ]
+
+
+def _worth_rows(task: Compared, arm: str, points: Sequence[Point], curve: Line) -> list[list[Cell]]:
+    """Compare an arm with the curve of experts' labels alone, at each point."""
+    alone = not {"transfer", "finetune"} & set(task.stages(arm))
+    reached = [value.mean for value in curve.values]
+    rows: list[list[Cell]] = []
+    # What learns nothing from experts is the same all along.
+    for point in points[-1:] if alone else points:
+        value = task.score(arm, "accuracy", point.setting)
+        if value is None:
+            continue
+        used, volunteers = 0.0 if alone else point.place, task.sizes(point.setting).get("A", 0.0)
+        needed = labels_needed(curve.places, reached, value.mean)
+        limits = [str(labels_needed(curve.places, reached, one)) for one in (value.low, value.high)]
+        rows.append(
+            [
+                *(task.name(arm), round(used), round(volunteers), value.mean),
+                *(Number(needed), Number(" to ".join(limits) if value.bounded else "")),
+                Number(_saved(needed, used, volunteers)),
+            ]
+        )
+    return rows
 
 
 def _saved(needed: Worth, used: float, volunteers: float) -> str:
     """Say how many volunteers' objects replace one expert's label."""
     saved = needed.number - used
-    if needed.place == "below" or (saved <= 0 and needed.place == "within"):
-        return "saves none"
+    if needed.place == "beyond":
+        return f"<{volunteers / saved:,.1f}" if saved > 0 else "unknown: beyond the sweep"
     if saved <= 0:
-        return "beyond the sweep"
-    sign = "fewer than " if needed.place == "beyond" else ""
-    return f"{sign}{volunteers / saved:,.1f}"
+        return "none is saved"
+    return f"{'>' if needed.place == 'below' else ''}{volunteers / saved:,.1f}"
