@@ -83,14 +83,19 @@ def settings(tasks: Sequence[Compared]) -> Section:
         )
     where = [["folder", str(results.folder.resolve())], ["czsl", str(plan.get("version", ""))]]
     where += [[f"table of {name}", task["table"]] for name, task in plan["tasks"].items()]
-    text = json.dumps(plan, indent=2, ensure_ascii=False)
+    where += [[f"protocol: {name}", str(value)] for name, value in plan["protocol"].items()]
+    lines = {
+        f"{arm}: {json.dumps(settings, ensure_ascii=False)}": None
+        for task in plan["tasks"].values()
+        for arm, settings in task["arms"].items()
+    }
     blocks += [
-        Table(caption="Where it was", heads=("what", "value"), rows=where),
+        Table(caption="Where and how", heads=("what", "value"), rows=where),
         Text(
             text="Beside this page: summary.csv (every score with its interval), differences.csv, "
-            "steps.csv, cells.csv (every score of every fold) and metrics.json."
+            "steps.csv, cells.csv (every score of every fold), metrics.json and comparison.json."
         ),
-        Code(caption="comparison.json: every setting of every arm", text=text),
+        Code(caption="Every setting of every arm", text="\n".join(lines)),
     ]
     return Section(title="Settings", blocks=blocks)
 

@@ -7,7 +7,7 @@ import numpy as np
 from czsl.compare.curves import mean_confusion, pooled_reliability, precision_recall
 from czsl.report.comparison_data import Compared
 from czsl.report.comparison_plots import plot_precision_recall
-from czsl.report.page import Beside, Block, Cell, Plot, Plots, Section, Table, Text
+from czsl.report.page import Beside, Block, Cell, Number, Plot, Plots, Section, Table, Text
 from czsl.report.picture import plot_block
 from czsl.report.plots import plot_confusion, plot_reliability
 from czsl.report.tables import BINS, bin_rows
@@ -146,7 +146,7 @@ def _confusion_rows(
             name,
             task.classes[row],
             column,
-            float(round(table[row, place], 1)),
+            Number(f"{table[row, place]:,.1f}"),
             float(table[row, place] / max(table[row].sum(), 1)),
         ]
         for row in range(len(task.classes))

@@ -57,6 +57,8 @@ SHORT = {
 
 WHOLE = tuple(name for name in MEASURES if not name.endswith("_moved"))
 
+RESTS = tuple(SHORT[name] for name in WHOLE[1:])
+
 PLOTTED = ("accuracy", "gmean", "log_likelihood")
 
 MEANINGS = (
@@ -112,11 +114,8 @@ def arms(task: Compared) -> Section:
         Plots(plots=plots),
         Table(
             caption="Scores on the test folds",
-            heads=("arm", "objects", *(SHORT[name] for name in WHOLE)),
-            rows=[
-                [task.name(arm), task.judged(arm), *(_mean(task.score(arm, one)) for one in WHOLE)]
-                for arm in task.arms
-            ],
+            heads=("arm", "objects", SHORT[WHOLE[0]], "95% from", "95% to", *RESTS),
+            rows=[_score_row(task, arm) for arm in task.arms],
         ),
         Text(text=MEANINGS),
         _every_measure(task),
@@ -204,6 +203,14 @@ def signed(value: float) -> Number | None:
 def known(value: float) -> float | None:
     """Give a number, or None for NaN."""
     return None if np.isnan(value) else value
+
+
+def _score_row(task: Compared, arm: str) -> list[Cell]:
+    """Give what a table says of an arm."""
+    value = task.value(arm)
+    limits = [known(value.low), known(value.high)]
+    rest = [_mean(task.score(arm, measure)) for measure in WHOLE[1:]]
+    return [task.name(arm), task.judged(arm), value.mean, *limits, *rest]
 
 
 def _difference_row(row: Difference) -> list[Cell]:

@@ -170,7 +170,7 @@ def _worth(task: Compared, points: Sequence[Point]) -> list[Block]:
     rows = [row for arm in arms for row in _worth_rows(task, arm, points, curve)]
     name = task.name(baseline)
     text = (
-        f"How many experts' labels the arm {name} would need to reach what an arm reaches that "
+        f"How many experts' labels “{name}” would need to reach what an arm reaches that "
         "uses volunteers too: where its own curve, a line over the logarithm of the number between "
         "the points of the sweep, first reaches the same accuracy. The interval is that of the "
         "arm; the curve is taken as it stands. < and > are beyond the sweep: there is only a "
@@ -206,7 +206,14 @@ def _worth_rows(task: Compared, arm: str, points: Sequence[Point], curve: Line) 
         rows.append(
             [
                 *(task.name(arm), round(used), round(volunteers), value.mean),
-                *(Number(needed), Number(" to ".join(limits) if value.bounded else "")),
+                *(
+                    Number(needed),
+                    Number(
+                        "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}".join(limits)
+                        if value.bounded
+                        else ""
+                    ),
+                ),
                 Number(_saved(needed, used, volunteers)),
             ]
         )
