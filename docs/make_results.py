@@ -102,7 +102,7 @@ COMPARISONS = (
             f"All rows of the published tables, without images. {PUBLISHED} Every execution draws "
             "L and A anew. *accuracy_standing* and the like are over the cells in which the "
             "perceptron did not collapse; *collapsed* is the share of those in which it did, "
-            f"giving a class to no object. {PHOTOGRAPHS}"
+            f"and finds hardly any object of a class. {PHOTOGRAPHS}"
         ),
     ),
     Comparison(

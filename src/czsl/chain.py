@@ -281,8 +281,8 @@ def _transfer(work: _Work, training: Rows) -> FittedTransfer | None:
     fitted = fit_transfer(settings, inputs, rows, labels, work.votes.layout, work.context.seed)
     if fitted.collapsed:
         work.note(
-            f"transfer: the {settings.kind} collapsed, it gives a class or more to no object; its "
-            "labels teach nothing of them"
+            f"transfer: the {settings.kind} collapsed, it has lost a class or more; its labels "
+            "teach nothing of them"
         )
     return fitted
 

@@ -232,7 +232,7 @@ def test_a_collapsed_perceptron_is_told(tmp_path):
     rewrite(survey, lambda row, cells: cells.update(equal) if row < 16 else None)
     found, _ = learned(survey, tmp_path / "a", "czsl2023")
     assert found.transfer.collapsed
-    assert any("the perceptron collapsed, it gives a class or more to no" in n for n in found.notes)
+    assert any("the perceptron collapsed, it has lost a class" in n for n in found.notes)
 
 
 def test_unusable_images_are_neither_trained_on_nor_scored(tmp_path):

@@ -180,6 +180,17 @@ def test_patience_stops_and_gives_the_best_epoch(tmp_path):
     )
 
 
+def test_patience_lasts_longer_where_few_rows_need_more_epochs(tmp_path):
+    # 20 rows: 300 images are 15 epochs instead of 5, and the patience of 2 becomes one of 6.
+    settings = {**SGD, "epochs": 5, "images": 300, "rate": 0.5, "patience": 2}
+    _, history = run(tmp_path, Training(**settings), held_out=range(20, 40))
+    best = int(np.argmin([epoch["held_out"] for epoch in history]))
+    assert len(history) == min(15, best + 1 + 6)
+    _, hasty = run(tmp_path / "b", Training(**{**settings, "epochs": 15}), held_out=range(20, 40))
+    assert len(hasty) == min(15, int(np.argmin([e["held_out"] for e in hasty])) + 1 + 2)
+    assert len(hasty) < len(history)
+
+
 def test_without_patience_the_last_epoch_is_given(tmp_path):
     training = Training(**{**SGD, "rate": 0.5})
     weights, history = run(tmp_path, training, held_out=range(20, 40))

@@ -28,7 +28,7 @@ from czsl.train.checkpoint import without_prefix
 Floats = NDArray[np.float64]
 
 COLLAPSED = "collapsed"
-"""The word of a note that tells of a transfer which gives every object the same class."""
+"""The word of a note that tells of a transfer which has lost a class."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class VotesArm:
             self.transfer, inputs, rows[chosen], labels[chosen], layout, cell.fold_seed
         )
         if fitted.collapsed:
-            cell.notes.append(f"the transfer {COLLAPSED}: it gives every object the same class")
+            cell.notes.append(f"the transfer {COLLAPSED}: it has lost a class or more")
         return _judged(cell, fitted, inputs.features, inputs.usable)
 
 

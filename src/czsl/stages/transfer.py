@@ -22,6 +22,9 @@ Floats = NDArray[np.float64]
 STRENGTHS = tuple(10.0 ** (power / 2) for power in range(-6, 7))
 """Inverse strengths C of the logistic transfer's penalty that cross-validation compares."""
 
+LOST = 0.1
+"""Share of a class's objects below which a transfer has lost the class."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FittedTransfer:
@@ -36,7 +39,8 @@ class FittedTransfer:
     biases
         Bias of each layer, shape (made,).
     collapsed
-        Whether it gives one of the classes that it was fitted on to none of the objects.
+        Whether it has lost a class: it finds less than a tenth of the objects of that class
+        that it was fitted on.
     """
 
     mean: Floats
@@ -206,5 +210,6 @@ def _judged(
     """Put a transfer together and see whether it has collapsed."""
     made = FittedTransfer(mean=mean, scale=scale, weights=weights, biases=biases, collapsed=False)
     features, labels = fitted_on
-    lost = set(labels.tolist()) - set(made.probabilities(features).argmax(axis=1).tolist())
-    return replace(made, collapsed=bool(lost))
+    chosen = made.probabilities(features).argmax(axis=1)
+    found = [np.mean(chosen[labels == label] == label) for label in np.unique(labels)]
+    return replace(made, collapsed=min(found) < LOST)

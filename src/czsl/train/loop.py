@@ -124,9 +124,10 @@ def train(
     optimised = fabric.setup(state.network, state.optimiser)
     model, optimiser = optimised[0], optimised[1]
     epochs = epochs_needed(training, samples.in_epoch)
+    patience = math.ceil(training.patience * epochs / training.epochs)
     steps = epochs * math.ceil(samples.in_epoch / training.batch)
     for epoch in range(len(state.history) + 1, epochs + 1):
-        if training.patience and epoch - 1 - state.best_epoch >= training.patience:
+        if patience and epoch - 1 - state.best_epoch >= patience:
             break
         clock = _Clock(stage=stage, epoch=epoch, epochs=epochs, report=report)
         _training_mode(state.network, freeze)
@@ -147,7 +148,7 @@ def train(
                 state.average, loss, held_out, fabric.device, resampled=training.resampled
             )
         state.history.append(clock.end(scored))
-        if training.patience and state.best_epoch == epoch:
+        if patience and state.best_epoch == epoch:
             state.best = {name: value.clone() for name, value in state.average.state_dict().items()}
         _keep(state, checkpoint)
     return state.best or dict(state.average.state_dict()), state.history
