@@ -300,7 +300,5 @@ def test_twins_and_strangers_are_refused(tmp_path):
 
 
 def test_a_foreign_folder_is_no_comparison(tmp_path):
-    with pytest.raises(
-        RunError, match=r"comparison\.json: cannot be read .* 'czsl compare'"
-    ):
+    with pytest.raises(RunError, match=r"comparison\.json: cannot be read .* 'czsl compare'"):
         summarise(tmp_path)
