@@ -240,9 +240,14 @@ def _failed(task: Compared) -> list[str]:
     failed = sum(content["error"] is not None for _, content in cells)
     if not failed:
         return []
+    silent = [arm for arm in task.results.arms(task.task) if arm not in task.arms]
+    nothing = (
+        f" {'; '.join(map(task.name, silent))} failed in all, and has no score." if silent else ""
+    )
     return [
         f"{failed} of {len(cells)} cells failed (a cell is an arm on a fold of an execution in one "
         "setting). Their objects are left out of the scores of that arm; errors stand below."
+        f"{nothing}"
     ]
 
 
