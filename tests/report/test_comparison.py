@@ -280,6 +280,8 @@ def test_sweeps_are_those_of_the_summary(votes):
         rows = read.tables[f"By {sweep}, in numbers"][1:]
         even = rows[: 2 * len(labels)]
         assert list(dict.fromkeys(row[0] for row in even)) == labels
+    assert "of fewer objects: logistic on votes at 15" in read.sections["rare-with-fewer-labels"]
+    assert "fewer objects:" not in read.sections["even-with-fewer-labels"]
     points = read.tables["By experts' labels, in numbers"][1:3]
     summed = table(
         votes / "summary.csv", task="even", setting="experts=15", set="test", measure="accuracy"

@@ -111,12 +111,25 @@ def _sweep(task: Compared, sweep: str, points: Sequence[Point]) -> list[Block]:
         )
         alternative = f"{MEASURE_NAMES[measure]} by {title}, left to right: {words}."
         plots.append(plot_block(ax, alternative=alternative, caption=""))
-    text = f"{_words(sweep)} Bands hold 95%."
+    text = f"{_words(sweep)} Bands hold 95%.{_incomplete(task, points)}"
     return [
         Text(text=text),
         Plots(plots=plots),
         _sweep_table(task, sweep, points),
     ]
+
+
+def _incomplete(task: Compared, points: Sequence[Point]) -> str:
+    """Say where cells failed, so that a score is of fewer objects than its neighbours."""
+    names = [
+        f"{task.name(arm)} at {point.label}"
+        for arm in task.main
+        for point in points
+        if any(content["error"] is not None for _, content in task.cells(arm, point.setting))
+    ]
+    if not names:
+        return ""
+    return f" Cells failed, so that scores are of fewer objects: {'; '.join(names)}."
 
 
 def _words(sweep: str) -> str:
@@ -125,7 +138,8 @@ def _words(sweep: str) -> str:
         "experts": "With fewer experts' labels: objects that lose theirs are used as unlabelled.",
         "volunteers": "With fewer objects labelled by volunteers: others are used as unlabelled.",
         "unlabelled": "With fewer unlabelled images: the others are not used at all.",
-        "votes": "With fewer votes on each object, drawn from those that it has.",
+        "votes": "With fewer votes on each object, drawn from those that it has. Extra columns, "
+        "such as debiased fractions, stay as they are: arms that use them still see all votes in them.",
         "confidence": "With only those objects labelled by volunteers whose leading answer has at "
         "least this share of the votes: the others are used as unlabelled.",
     }[sweep]
