@@ -139,7 +139,7 @@ def _words(sweep: str) -> str:
         "volunteers": "With fewer objects labelled by volunteers: others are used as unlabelled.",
         "unlabelled": "With fewer unlabelled images: the others are not used at all.",
         "votes": "With fewer votes on each object, drawn from those that it has. Extra columns, "
-        "such as debiased fractions, stay as they are: arms that use them still see all votes in them.",
+        "such as debiased fractions, stay as they are: arms that use them still see all votes.",
         "confidence": "With only those objects labelled by volunteers whose leading answer has at "
         "least this share of the votes: the others are used as unlabelled.",
     }[sweep]
