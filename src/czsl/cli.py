@@ -197,7 +197,9 @@ def fit(
 @click.option("--folds", default=5, show_default=True, help="Where the table has none.")
 @click.option("--executions", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--sweep", "sweeps", multiple=True, help="NAME or NAME=VALUE,VALUE; repeatable.")
-@click.option("--reference", help="The arm that others are compared with; default: default.")
+@click.option(
+    "--reference", help="The arm that others are compared with; default: 'default', or 'majority'."
+)
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 @click.option("--out", default="runs/compare", show_default=True, type=click.Path(path_type=Path))
 @click.option("--resume", is_flag=True, help="Go on with the comparison in --out.")

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from czsl.compare.compare import compare, read_tasks
-from czsl.compare.plan import CellName, CellStore, Task
+from czsl.compare.plan import CellName, CellStore, Plan, Task
 from czsl.compare.protocols import Protocol
 from czsl.compare.results import Results
 from czsl.compare.summary import CELLS, DIFFERENCES, SUMMARY, summarise
+from czsl.compare.sweeps import Setting
 from czsl.errors import ArgumentError, ConfigError, RunError
 from czsl.model import Hardware
 from tiny import quick, tiny_config, write_survey
@@ -134,7 +135,7 @@ def test_a_failing_arm_is_reported_and_the_rest_goes_on(tmp_path):
     assert [row["error"] for row in errors] == ["ZeroDivisionError: no luck"]
     # Its difference is over the objects that both judge.
     objects = {row["arm"]: row["objects"] for row in table(tmp_path / "out" / "differences.csv")}
-    assert objects == {"majority": "200", "logistic": "200"}
+    assert objects == {"logistic": "300", "broken": "200"}
 
 
 def test_an_arm_that_fails_everywhere_has_a_row(tmp_path):
@@ -302,3 +303,23 @@ def test_twins_and_strangers_are_refused(tmp_path):
 def test_a_foreign_folder_is_no_comparison(tmp_path):
     with pytest.raises(RunError, match=r"comparison\.json: cannot be read .* 'czsl compare'"):
         summarise(tmp_path)
+
+
+def test_long_stages_start_first_and_end_last(tmp_path):
+    task = image_tasks(write_survey(tmp_path / "survey"))[0]
+    plan = Plan(
+        folder=tmp_path,
+        tasks=(task,),
+        protocol=Protocol(folds=2),
+        settings=(Setting(),),
+        executions=2,
+        seed=0,
+        hardware=ONE_THREAD,
+    )
+    cells = list(plan.cells({"tiny": 2}))
+    assert len(cells) == len(set(cells)) == 20
+    assert [name.execution for name in cells] == [1] * 10 + [2] * 10
+    told = [(name.arm, name.fold) for name in cells[:10]]
+    assert told[0] == ("czsl2023", 1)
+    assert told[1:5] == [("experts", 1), ("majority", 1), ("volunteers", 1), ("default", 1)]
+    assert told[-1] == ("czsl2023", 2)

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from czsl import __version__
 from czsl.compare.about import about_arm, arm_stages
-from czsl.compare.arms import select_arms
+from czsl.compare.arms import Probe, select_arms
 from czsl.compare.cell import Arm, Arms
 from czsl.compare.protocols import Protocol
 from czsl.compare.sweeps import Setting
@@ -124,7 +124,12 @@ class Plan:
         return next(task for task in self.tasks if task.name == name)
 
     def cells(self, folds: dict[str, int]) -> Iterator[CellName]:
-        """List the cells, arms innermost, so that partial results are fair to all arms.
+        """List the cells in the order in which they run.
+
+        Executions are outermost, so that what is there early is whole. A process that needs
+        a stage which another is making waits for it; so the first fold of an arm with an
+        autoencoder, the longest of stages, starts before everything else, the other arms
+        come then, each first in one fold, and the other cells with an autoencoder last.
 
         Parameters
         ----------
@@ -132,12 +137,24 @@ class Plan:
             Number of folds of each task.
         """
         for execution in range(1, self.executions + 1):
-            for fold in range(1, max(folds.values()) + 1):
-                for task in self.tasks:
-                    if fold <= folds[task.name]:
-                        for setting in self.settings:
-                            for arm in task.arms:
-                                yield CellName(execution, fold, task.name, setting.name, arm)
+            names = [
+                CellName(execution, fold, task.name, setting.name, arm)
+                for task in self.tasks
+                for setting in self.settings
+                for arm in task.arms
+                for fold in range(1, folds[task.name] + 1)
+            ]
+            slow = [name for name in names if self._has_autoencoder(name)]
+            quick = [name for name in names if name not in set(slow)]
+            first = [name for name in quick if name.fold == 1]
+            yield from slow[:1]
+            yield from first
+            yield from (name for name in quick if name.fold > 1)
+            yield from slow[1:]
+
+    def _has_autoencoder(self, name: CellName) -> bool:
+        arm = self.task(name.task).arms[name.arm]
+        return isinstance(arm, Probe) or "reconstruct" in arm_stages(arm)
 
     def describe(self) -> dict[str, Any]:
         """Say the plan in JSON."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from czsl.compare.arms import MAJORITY
 from czsl.compare.contest import Contest
 from czsl.compare.differences import DIFFERENCES, Row, difference_rows, step_rows
 from czsl.compare.measures import MEASURES
@@ -46,7 +47,8 @@ def summarise(folder: Path, *, reference: str | None = None, draws: int = 1000) 
     folder
         Of the comparison; what has ended so far is summed up.
     reference
-        The arm that others are compared with; by default ``default``, or else the last.
+        The arm that others are compared with; by default ``default``, or else
+        ``majority``, or else the last.
     draws
         Number of draws of the bootstrap.
 
@@ -199,7 +201,7 @@ def _reference(arms: Sequence[str], wanted: str | None) -> str:
     """Choose the arm that others are compared with."""
     if wanted is not None and wanted in arms:
         return wanted
-    return "default" if "default" in arms else arms[-1]
+    return next((arm for arm in ("default", MAJORITY) if arm in arms), arms[-1])
 
 
 def _plain(value: Any) -> Any:
