@@ -13,10 +13,14 @@ from pathlib import Path
 
 from czsl.simulate import simulate_survey
 
+PUBLISHED = [
+    *("czsl2023", "czsl2023_experts", "czsl2023_volunteers", "czsl2023_volunteers_experts"),
+    *("czsl2023_no_autoencoder", "czsl2023_no_transfer", "probe"),
+]
 ARMS = {
-    "early_late": ["tiers", "published", "ablations", "votes"],
-    "spirals": ["tiers", "published", "ablations", "votes"],
-    "mergers": ["tiers", "published", "ablations", "votes", "sampling"],
+    "early_late": ["tiers", "ablations", "votes", *PUBLISHED],
+    "spirals": ["tiers", "ablations", "votes", *PUBLISHED],
+    "mergers": ["tiers", "ablations", "votes", *PUBLISHED, "sampling"],
 }
 
 
