@@ -8,10 +8,10 @@ COMPARE = $(BIN)/czsl compare --resume --jobs $(JOBS) --threads $(JOBS)
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check gz1 gz1-mergers votes simulated sweeps docs results package clean
+.PHONY: help demo test check gz1 gz1-mergers votes simulated sweep-votes sweep-confidence docs results package clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(READY)  ## simulate a small survey and run everything on it (about 5 minutes)
 	$(BIN)/czsl demo demo
@@ -39,17 +39,19 @@ votes: $(READY)  ## the published protocol on the published votes, without image
 	$(COMPARE) $(DATA) --protocol czsl2023 --order file --executions 10 --out runs/votes-file
 
 SIMULATED = runs/simulated-survey
-simulated: $(READY)  ## the published protocol on simulated galaxies, every arm (an hour and a half)
+simulated: $(READY)  ## the published protocol on simulated galaxies, the arms that matter (an hour)
 	$(BIN)/python examples/simulated/simulate.py $(SIMULATED)
 	$(COMPARE) $(SIMULATED)/spirals.toml $(SIMULATED)/mergers.toml $(SIMULATED)/early_late.toml \
 	  --protocol czsl2023 --folds 3 --out runs/simulated
 
-sweeps: $(READY)  ## fewer experts, fewer votes, surer volunteers
+sweep-votes: $(READY)  ## votes alone: fewer experts, fewer votes
 	$(COMPARE) $(DATA) --protocol czsl2023 --arms majority,perceptron,logistic,logistic_extra \
-	  --sweep experts --sweep votes --executions 3 --out runs/sweep-votes
+	  --sweep experts=20,50,100,300,1000 --sweep votes=3,10 --executions 2 --out runs/sweep-votes
+
+sweep-confidence: $(READY)  ## simulated galaxies: surer volunteers' labels
 	$(BIN)/python examples/simulated/simulate.py $(SIMULATED)
 	$(COMPARE) $(SIMULATED)/spirals.toml --arms volunteers,czsl2023_no_autoencoder,default \
-	  --protocol czsl2023 --folds 3 --sweep confidence=.6,.8,.95 --out runs/sweep-confidence
+	  --protocol czsl2023 --folds 3 --sweep confidence=.6,.8 --out runs/sweep-confidence
 
 results: $(READY)  ## write docs/results.md from runs and demo
 	$(BIN)/python docs/make_results.py

@@ -120,13 +120,13 @@ SWEEPS = (
     Comparison(
         folder="sweep-votes",
         title="Votes alone: fewer experts, fewer votes",
-        command="make sweeps",
+        command="make sweep-votes",
         about="The published tables; L and A redrawn. Accuracy on the test folds.",
     ),
     Comparison(
         folder="sweep-confidence",
         title="Simulated galaxies: confidence of the volunteers' labels",
-        command="make sweeps",
+        command="make sweep-confidence",
         about=(
             "Only objects whose leading vote fraction is at least the confidence count as labelled "
             "by volunteers; the others are unlabelled. Accuracy on the test folds."
