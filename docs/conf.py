@@ -13,7 +13,7 @@ project_copyright = "The czsl developers"
 version = release = czsl.__version__
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
@@ -26,6 +26,13 @@ templates_path = ["_templates"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+
+# The tutorials are run by every build that reads them, each in a folder of its own.
+nb_execution_mode = "auto"
+nb_execution_in_temp = True
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_output_stderr = "error"  # a warning of our code is one of the build
 
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings say what everything is
