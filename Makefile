@@ -8,7 +8,7 @@ COMPARE = $(BIN)/czsl compare --resume --jobs $(JOBS) --threads $(JOBS)
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check gz1 gz1-mergers votes simulated sweep-votes sweep-confidence docs results package clean
+.PHONY: help demo test check gz1 gz1-ablations gz1-mergers votes simulated sweep-votes sweep-confidence docs results package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,6 +28,10 @@ check: $(READY)  ## style, types, floors
 gz1: $(READY)  ## each tier and both recipes on real galaxies; DATA= names the folder
 	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data
 	$(COMPARE) runs/gz1-data/czsl.toml --out runs/gz1
+
+ABLATIONS = no_transfer,czsl2023_experts,czsl2023_volunteers_experts,czsl2023_no_autoencoder,czsl2023_no_transfer,probe
+gz1-ablations: gz1  ## what the parts of both recipes add on real galaxies
+	$(COMPARE) runs/gz1-data/czsl.toml --arms tiers,$(ABLATIONS) --out runs/gz1
 
 gz1-mergers: $(READY)  ## the same for mergers, of which there are few
 	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data

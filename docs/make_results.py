@@ -68,7 +68,7 @@ COMPARISONS = (
     Comparison(
         folder="gz1",
         title="Real galaxies: early or late type",
-        command="make gz1",
+        command="make gz1-ablations",
         about=(
             "Galaxies of Galaxy Zoo 1. Every score is against the experts' class; each galaxy is "
             "scored by networks that saw neither its class nor its votes. The networks see the "
@@ -165,12 +165,14 @@ BASELINES = {
     "czsl2023": ("czsl2023_experts", "czsl2023_volunteers"),
     "default": ("experts", "volunteers"),
 }
+TRANSFER = {"czsl2023": ("czsl2023_no_transfer",), "default": ("no_transfer",)}
 CLAIMS = (
     Claim(
         text="It improves over its baselines: experts' classes alone, volunteers' labels alone",
         pairs=(
             *_against("simulated", "accuracy", BASELINES),
             *_against("gz1", "accuracy", {"default": ("experts", "volunteers")}),
+            *_against("gz1", "accuracy", {"czsl2023": ("czsl2023_experts",)}),
         ),
         tasks=("early_late", "spirals", "galaxies"),
     ),
@@ -193,17 +195,21 @@ CLAIMS = (
     ),
     Claim(
         text="The autoencoder helps",
-        pairs=_against("simulated", "accuracy", {"czsl2023": ("czsl2023_no_autoencoder",)}),
-        tasks=("early_late", "spirals", "mergers"),
+        pairs=tuple(
+            pair
+            for folder in ("simulated", "gz1")
+            for pair in _against(folder, "accuracy", {"czsl2023": ("czsl2023_no_autoencoder",)})
+        ),
+        tasks=("early_late", "spirals", "mergers", "galaxies"),
     ),
     Claim(
         text="The transfer helps",
-        pairs=_against(
-            "simulated",
-            "accuracy",
-            {"czsl2023": ("czsl2023_no_transfer",), "default": ("no_transfer",)},
+        pairs=tuple(
+            pair
+            for folder in ("simulated", "gz1")
+            for pair in _against(folder, "accuracy", TRANSFER)
         ),
-        tasks=("early_late", "spirals", "mergers"),
+        tasks=("early_late", "spirals", "mergers", "galaxies"),
     ),
 )
 
