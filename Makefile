@@ -55,7 +55,7 @@ sweep-votes: $(READY)  ## votes alone: fewer experts, fewer votes
 sweep-confidence: $(READY)  ## simulated galaxies: surer volunteers' labels
 	$(BIN)/python examples/simulated/simulate.py $(SIMULATED)
 	$(COMPARE) $(SIMULATED)/spirals.toml --arms volunteers,czsl2023_no_autoencoder,default \
-	  --protocol czsl2023 --folds 3 --sweep confidence=.6,.8 --out runs/sweep-confidence
+	  --protocol czsl2023 --folds 3 --sweep confidence=.5,.8 --out runs/sweep-confidence
 
 results: $(READY)  ## write docs/results.md from runs and demo
 	$(BIN)/python docs/make_results.py

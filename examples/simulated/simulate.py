@@ -13,15 +13,18 @@ from pathlib import Path
 
 from czsl.simulate import simulate_survey
 
+VOTES = ["perceptron", "logistic"]
 PUBLISHED = [
-    *("czsl2023", "czsl2023_experts", "czsl2023_volunteers", "czsl2023_volunteers_experts"),
+    *("czsl2023_experts", "czsl2023_volunteers", "czsl2023_volunteers_experts"),
     *("czsl2023_no_autoencoder", "czsl2023_no_transfer", "probe"),
 ]
+SAMPLED = [f"{arm}_{how}" for arm in ("czsl2023", "logistic") for how in ("over", "under")]
 ARMS = {
-    "early_late": ["tiers", "ablations", "votes", *PUBLISHED],
-    "spirals": ["tiers", "ablations", "votes", *PUBLISHED],
-    "mergers": ["tiers", "ablations", "votes", *PUBLISHED, "sampling"],
+    "early_late": ["tiers", *VOTES, "czsl2023_experts", "czsl2023_no_autoencoder"],
+    "spirals": ["tiers", "no_transfer", "ceiling", *VOTES, *PUBLISHED],
+    "mergers": ["tiers", "no_transfer", *VOTES, *PUBLISHED, *SAMPLED],
 }
+"""Fewer where another task says the same, so that all ends within an hour or so."""
 
 
 def main(out: Path, objects: int) -> None:
