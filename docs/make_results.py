@@ -121,7 +121,10 @@ SWEEPS = (
         folder="sweep-votes",
         title="Votes alone: fewer experts, fewer votes",
         command="make sweep-votes",
-        about="The published tables; L and A redrawn. Accuracy on the test folds.",
+        about=(
+            "The published tables; L and A redrawn. Accuracy on the test folds. Few votes are "
+            "drawn from the counts; the extra columns, debiased from all votes, stay as they are."
+        ),
     ),
     Comparison(
         folder="sweep-confidence",
