@@ -14,12 +14,16 @@ import pytest
 
 import czsl
 from czsl.cli import main as cli
-from czsl.compare.arms import TIERS, all_arms
+from czsl.compare.arms import GROUPS, TIERS, all_arms
 from czsl.compare.compare import compare
 from czsl.compare.contest import Contest
+from czsl.compare.differences import DIFFERENCES
+from czsl.compare.measures import MEASURES
 from czsl.compare.plan import Task
-from czsl.compare.protocols import Protocol
+from czsl.compare.protocols import SETS, Protocol
 from czsl.compare.results import Results
+from czsl.compare.summary import CELLS, SUMMARY
+from czsl.compare.sweeps import SWEEPS
 from czsl.config import make_config, write_config
 from czsl.errors import CzslError
 from czsl.flags import MEANING, Flag
@@ -30,7 +34,8 @@ from votes_only import votes_config, write_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES, *TUTORIALS]
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -157,6 +162,33 @@ def test_the_command_line_page_shows_every_command():
     assert re.findall(r"^## czsl ([a-z]+)$", page, re.MULTILINE) == shown
 
 
+def test_the_page_on_comparing_names_all_that_can_be_compared():
+    page = (ROOT / "docs" / "comparing.md").read_text(encoding="utf-8")
+    config = make_config(
+        {
+            "catalogue": {"table": "a.csv", "id": "id", "images": "images/{id}.jpg"},
+            "votes": {"answers": {"e": "n_e", "l": "n_l"}, "extra": ["deb_e", "deb_l"]},
+            "classes": {
+                "column": "expert",
+                "values": {"early": "E", "late": "L"},
+                "debiased": {"early": "deb_e", "late": "deb_l"},
+            },
+        }
+    )
+    arms = {arm for arm in all_arms(config) if not arm.endswith(("_over", "_under"))}
+    for name in (*arms, *GROUPS, *SWEEPS, *MEASURES, *SETS):
+        assert f"`{name}`" in page, name
+    for name, values in SWEEPS.items():
+        assert f"| {', '.join(f'{value:g}' for value in values)} |" in page, name
+
+
+def test_the_page_on_formats_names_every_column_of_a_comparison():
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    _, _, page = page.partition("## Folder of a comparison")
+    for name in {*SUMMARY, *DIFFERENCES, *CELLS}:
+        assert f"`{name}`" in page, name
+
+
 @pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.name)
 def test_links_between_files_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
@@ -222,9 +254,21 @@ def test_the_built_pages_hold_every_setting_of_the_stages(built):
             assert f">{setting}<" in page or setting == "augment"
 
 
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.name)
+def test_the_tutorials_were_run_with_plots_and_tables(built, page):
+    html = (built / "tutorials" / f"{page.stem}.html").read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    told = re.findall(r'alt: "(.+)"', text)
+    assert len(told) == text.count(".figure\n") >= 2
+    for words in told:
+        assert f'<img alt="{words}" src="../_images/' in html.replace("&#39;", "'")
+    assert html.count('class="dataframe"') >= 3
+    assert "Do not quote" in text
+
+
 def test_the_public_names_have_built_pages(built):
     generated = {path.stem for path in (built / "api" / "generated").glob("*.html")}
-    for name in ("czsl.model.CzSL", "czsl.catalogue.catalogue.Catalogue"):
+    for name in ("czsl.model.CzSL", "czsl.compare.compare.compare", "czsl.compare.cell.Cell"):
         assert name in generated
 
 
