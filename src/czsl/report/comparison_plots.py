@@ -286,11 +286,28 @@ def plot_sweep(
         ax.fill_between(line.places, low, high, color=chosen[name]["color"], alpha=0.13, lw=0)
     if logarithmic:
         ax.set_xscale("log")
-    ax.set_xticks(list(ticks), list(ticks.values()))
+    ax.set_xticks(list(ticks), _spaced(ticks) if logarithmic else list(ticks.values()))
     ax.minorticks_off()
     ax.set_xlabel(sweep)
     ax.set_ylabel(measure)
     return _legend(_grid(ax))
+
+
+def _spaced(ticks: Mapping[float, str]) -> list[str]:
+    """Leave out what would stand on its neighbour's name; the last is always there.
+
+    Examples
+    --------
+    >>> _spaced({20: "20", 1000: "1,000", 1636: "1,636"})
+    ['20', '', '1,636']
+    """
+    places = list(ticks)
+    least = (places[-1] / places[0]) ** 0.12  # an eighth of the axis
+    names = [
+        name if following / place > least else ""
+        for (place, name), following in zip(list(ticks.items())[:-1], places[1:], strict=True)
+    ]
+    return [*names, ticks[places[-1]]]
 
 
 def _rows(ax: Axes, names: Sequence[str], label: str) -> Axes:
