@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from czsl.compare.compare import compare, read_tasks
-from czsl.compare.plan import CellName, CellStore, Plan, Task
+from czsl.compare.plan import CellName, CellStore, Plan, Task, describe_arm, identify_arm
 from czsl.compare.protocols import Protocol
 from czsl.compare.results import Results
 from czsl.compare.summary import CELLS, DIFFERENCES, SUMMARY, summarise
@@ -323,3 +323,24 @@ def test_long_stages_start_first_and_end_last(tmp_path):
     assert told[0] == ("czsl2023", 1)
     assert told[1:5] == [("experts", 1), ("majority", 1), ("volunteers", 1), ("default", 1)]
     assert told[-1] == ("czsl2023", 2)
+
+
+def first_try(cell):
+    return nearest(cell)
+
+
+def second_try(cell):
+    return nearest(cell)[:, ::-1]
+
+
+def test_a_function_whose_code_changed_is_another_arm(tmp_path):
+    first_name = first_try.__qualname__
+    second_try.__qualname__ = first_name
+    assert describe_arm(second_try) == describe_arm(first_try)
+    assert identify_arm(second_try) != identify_arm(first_try)
+    options = {"protocol": PROTOCOL, "hardware": ONE_THREAD, "resume": True}
+    for arm, done in ((first_try, 0), (first_try, 9), (second_try, 6)):
+        told = []
+        task = votes_task(tmp_path, mine=arm)
+        compare([task], tmp_path / "out", told=told.append, **options)
+        assert told[0].done == done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -222,6 +223,17 @@ def describe_arm(arm: Arm) -> str:
     # In the processes that a script starts, its own functions are of another module.
     module = "__main__" if arm.__module__ == "__mp_main__" else arm.__module__
     return f"{module}.{name}"
+
+
+def identify_arm(arm: Arm) -> str:
+    """Say what an arm's result depends on: all settings, or the name and code of a function."""
+    described = describe_arm(arm)
+    if not inspect.isfunction(arm):
+        return described
+    try:
+        return described + inspect.getsource(arm)
+    except OSError:  # typed at a prompt
+        return described
 
 
 @dataclass(frozen=True)

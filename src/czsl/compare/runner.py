@@ -21,7 +21,7 @@ from czsl.catalogue import Catalogue
 from czsl.compare.arms import COLLAPSED, judges_images
 from czsl.compare.cell import Cell
 from czsl.compare.measures import prepare
-from czsl.compare.plan import CellName, CellStore, Plan, Task, describe_arm
+from czsl.compare.plan import CellName, CellStore, Plan, Task, identify_arm
 from czsl.compare.sweeps import Setting, apply_setting
 from czsl.errors import CzslError, RunError
 from czsl.files import fingerprint, replacing, write_json
@@ -110,7 +110,7 @@ class Bench:
         self.catalogue(task)
         return fingerprint(
             task.config.model_dump(mode="json", exclude={"arms", "recipe", "compare"}),
-            describe_arm(task.arms[name.arm]),
+            identify_arm(task.arms[name.arm]),
             self.plan.protocol.model_dump(mode="json"),
             [name.setting, self.seed(name.execution), name.fold, self.contents[name.task]],
         )
