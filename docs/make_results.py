@@ -12,209 +12,22 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from czsl.compare.arms import ARM_NAMES, MAJORITY, TIERS
 from czsl.compare.contest import Contest
 from czsl.compare.results import Results
+from czsl.compare.statistics import Interval, verdict
 from czsl.compare.sweeps import BASE
 from czsl.errors import RunError
 from czsl.files import write_text
 from czsl.recipes import RECIPES, Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
-TASKS = {
-    "early_late": "early or late type",
-    "spirals": "elliptical and the two senses of spirals",
-    "mergers": "mergers",
-    "galaxies": "early or late type",
-}
-PHOTOGRAPHS = (
-    "Images: Sloan Digital Sky Survey, data release 7 (Abazajian et al. 2009, ApJS 182, 543). "
-    "Votes: Galaxy Zoo 1 (Lintott et al. 2008, MNRAS 389, 1179; 2011, MNRAS 410, 166). Votes and "
-    "experts' classes as published with Jimenez et al. (2023, MNRAS 526, 1742)."
-)
-PUBLISHED = (
-    "The published protocol: of each training set 5% of the objects are L (experts' classes used), "
-    "20% are A (votes used), the rest is U (images only)."
-)
+sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """A comparison that the page shows.
-
-    Parameters
-    ----------
-    folder
-        Its name among the runs.
-    title
-        Its heading.
-    command
-        What makes it.
-    about
-        The data, and what is scored against what.
-    """
-
-    folder: str
-    title: str
-    command: str
-    about: str
-
-
-COMPARISONS = (
-    Comparison(
-        folder="gz1",
-        title="Real galaxies: early or late type",
-        command="make gz1-ablations",
-        about=(
-            "Galaxies of Galaxy Zoo 1. Every score is against the experts' class; each galaxy is "
-            "scored by networks that saw neither its class nor its votes. The networks see the "
-            f"image alone. {PHOTOGRAPHS} The configuration is `examples/gz1/czsl.toml`: `czsl2023` "
-            "is shortened there."
-        ),
-    ),
-    Comparison(
-        folder="gz1-mergers",
-        title="Real galaxies: mergers",
-        command="make gz1-mergers",
-        about=(
-            "The same galaxies, 32 mergers among 439 with an expert's class: too few to conclude, "
-            "as the intervals of the G-mean show."
-        ),
-    ),
-    Comparison(
-        folder="simulated",
-        title="Simulated galaxies: three tasks, all arms",
-        command="make simulated",
-        about=(
-            "A survey that the package simulates, in which volunteers and experts judged every "
-            f"galaxy. {PUBLISHED} Here `czsl2023` is as published, at full length."
-        ),
-    ),
-    Comparison(
-        folder="votes",
-        title="Votes alone: the published tables, L and A redrawn",
-        command="make votes",
-        about=(
-            f"All rows of the published tables, without images. {PUBLISHED} Every execution draws "
-            "L and A anew. *accuracy_standing* and the like are over the cells in which the "
-            "perceptron did not collapse; *collapsed* is the share of those in which it did, "
-            f"and finds hardly any object of a class. {PHOTOGRAPHS}"
-        ),
-    ),
-    Comparison(
-        folder="votes-file",
-        title="Votes alone: the published tables, in file order",
-        command="make votes",
-        about=(
-            "The same with L and A as published, the first of the training rows in the table's "
-            "order. Folds 2 to 5 then share one L and one A, so the spread over folds and "
-            "executions says little of other experts."
-        ),
-    ),
-)
-SWEEPS = (
-    Comparison(
-        folder="sweep-votes",
-        title="Votes alone: fewer experts, fewer votes",
-        command="make sweep-votes",
-        about=(
-            "The published tables; L and A redrawn. Accuracy on the test folds. Few votes are "
-            "drawn from the counts; the extra columns, debiased from all votes, stay as they are."
-        ),
-    ),
-    Comparison(
-        folder="sweep-confidence",
-        title="Simulated galaxies: confidence of the volunteers' labels",
-        command="make sweep-confidence",
-        about=(
-            "Only objects whose leading vote fraction is at least the confidence count as labelled "
-            "by volunteers; the others are unlabelled. Accuracy on the test folds."
-        ),
-    ),
-)
-
-Pair = tuple[str, str, str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A claim of the publication's abstract, and the differences that speak to it.
-
-    Parameters
-    ----------
-    text
-        The claim.
-    pairs
-        Each a folder, an arm, the arm it is compared with, and a measure.
-    tasks
-        The tasks that count.
-    """
-
-    text: str
-    pairs: tuple[Pair, ...]
-    tasks: tuple[str, ...]
-
-
-def _against(folder: str, measure: str, arms: Mapping[str, Sequence[str]]) -> tuple[Pair, ...]:
-    """Pair arms with what they are compared with."""
-    return tuple((folder, arm, other, measure) for arm, others in arms.items() for other in others)
-
-
-BASELINES = {
-    "czsl2023": ("czsl2023_experts", "czsl2023_volunteers"),
-    "default": ("experts", "volunteers"),
-}
-TRANSFER = {"czsl2023": ("czsl2023_no_transfer",), "default": ("no_transfer",)}
-CLAIMS = (
-    Claim(
-        text="It improves over its baselines: experts' classes alone, volunteers' labels alone",
-        pairs=(
-            *_against("simulated", "accuracy", BASELINES),
-            *_against("gz1", "accuracy", {"default": ("experts", "volunteers")}),
-            *_against("gz1", "accuracy", {"czsl2023": ("czsl2023_experts",)}),
-        ),
-        tasks=("early_late", "spirals", "galaxies"),
-    ),
-    Claim(
-        text="It works for several classes",
-        pairs=_against("simulated", "balanced_accuracy", BASELINES),
-        tasks=("spirals",),
-    ),
-    Claim(
-        text="It works for imbalanced classes",
-        pairs=(
-            *_against("simulated", "gmean", BASELINES),
-            *_against("simulated", "gmean", {"czsl2023_over": ("czsl2023",)}),
-            *_against("simulated", "gmean", {"czsl2023_under": ("czsl2023",)}),
-            *_against("simulated", "gmean", {"default_over": ("default",)}),
-            *_against("simulated", "gmean", {"default_under": ("default",)}),
-            *_against("simulated", "gmean_moved", BASELINES),
-        ),
-        tasks=("mergers",),
-    ),
-    Claim(
-        text="The autoencoder helps",
-        pairs=tuple(
-            pair
-            for folder in ("simulated", "gz1")
-            for pair in _against(folder, "accuracy", {"czsl2023": ("czsl2023_no_autoencoder",)})
-        ),
-        tasks=("early_late", "spirals", "mergers", "galaxies"),
-    ),
-    Claim(
-        text="The transfer helps",
-        pairs=tuple(
-            pair
-            for folder in ("simulated", "gz1")
-            for pair in _against(folder, "accuracy", TRANSFER)
-        ),
-        tasks=("early_late", "spirals", "mergers", "galaxies"),
-    ),
-)
+from shown import CLAIMS, COMPARISONS, SWEEPS, TASKS, Comparison  # noqa: E402 (lies beside)
 
 HEAD = """\
 # Results
@@ -259,9 +72,7 @@ def claims(runs: Path) -> Iterator[str]:
     yield "## What the abstract of Jimenez et al. (2023) claims, and what we find\n"
     yield (
         "Differences on the test folds, of an arm less another; *better* and *worse* where the "
-        "interval excludes 0. Favourable or not, all are shown. The claim that the method is "
-        "robust to the confidence of the volunteers' labels has a [table of its own]"
-        "(#simulated-galaxies-confidence-of-the-volunteers-labels).\n"
+        "interval excludes 0. Favourable or not, all are shown.\n"
     )
     contests: dict[tuple[str, str], Contest] = {}
     for claim in CLAIMS:
@@ -275,6 +86,34 @@ def claims(runs: Path) -> Iterator[str]:
                     rows.append((folder, task, arm, other, measure, contest))
         yield f"### {claim.text}\n"
         yield from _claim_rows(rows)
+    yield "### It is robust to the confidence of the volunteers' labels\n"
+    yield from _confidence_rows(runs / "sweep-confidence")
+
+
+def _confidence_rows(folder: Path) -> Iterator[str]:
+    """Write what an arm gains where only surer volunteers' labels are used."""
+    results = Results(folder)
+    lines = []
+    for task in results.tasks:
+        base, *points = (Contest(results, task, name, 1000) for name in results.settings)
+        for point in points:
+            for arm in base.posteriors:
+                drawn = point.measured[arm].less(base.measured[arm])
+                found = drawn.interval("accuracy", base.bootstrap)
+                cells = [f"`{arm}`", f"{point.setting} less all", *_difference(found)]
+                lines.append(_line([f"simulated, {TASKS.get(task, task)}", *cells]))
+    headings = ("task", "arm", "setting", "difference in accuracy", "95% interval", "verdict")
+    yield from _table((*headings, "executions"), lines)
+
+
+def _difference(found: Interval) -> list[str]:
+    """Spell a difference, its interval, the verdict and the executions."""
+    return [
+        f"{found.mean:+.3f}",
+        f"{found.low:+.3f} to {found.high:+.3f}",
+        verdict(found.low, found.high),
+        str(found.executions),
+    ]
 
 
 def _claim_rows(rows: Sequence[tuple[str, str, str, str, str, Contest]]) -> Iterator[str]:
@@ -285,22 +124,9 @@ def _claim_rows(rows: Sequence[tuple[str, str, str, str, str, Contest]]) -> Iter
         if not {arm, other} <= set(contest.posteriors):
             continue
         found = contest.difference(arm, other).interval(measure, contest.bootstrap)
-        verdict = "better" if found.low > 0 else "worse" if found.high < 0 else "undecided"
-        told.setdefault((arm, other), []).append(verdict)
+        told.setdefault((arm, other), []).append(verdict(found.low, found.high))
         where = f"{'real' if folder.startswith('gz1') else 'simulated'}, {TASKS.get(task, task)}"
-        lines.append(
-            _line(
-                [
-                    where,
-                    f"`{arm}` less `{other}`",
-                    measure,
-                    f"{found.mean:+.3f}",
-                    f"{found.low:+.3f} to {found.high:+.3f}",
-                    verdict,
-                    str(found.executions),
-                ]
-            )
-        )
+        lines.append(_line([where, f"`{arm}` less `{other}`", measure, *_difference(found)]))
     yield from _table(
         ("task", "arms", "measure", "difference", "95% interval", "verdict", "executions"), lines
     )
