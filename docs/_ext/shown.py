@@ -67,7 +67,7 @@ COMPARISONS = (
     ),
     Comparison(
         folder="simulated",
-        title="Simulated galaxies: three tasks, all arms",
+        title="Simulated galaxies: three tasks",
         command="make simulated",
         about=(
             "A survey that the package simulates, in which volunteers and experts judged every "
