@@ -46,7 +46,8 @@ def survey(tmp_path_factory, calls):
 def test_the_files_are_those_promised(survey):
     names = sorted(path.name for path in survey.iterdir())
     tables = ["galaxies.csv", "test.csv", "test_votes.csv", "truth.csv"]
-    assert names == ["czsl.toml", *tables[:1], "images", *tables[1:]]
+    tasks = ["early_late.toml", "mergers.toml", "spirals.toml"]
+    assert names == sorted(["czsl.toml", *tasks, *tables, "images"])
     header = [list(rows(survey / table)[0]) for table in tables]
     assert header[0] == ["object_id", *VOTES, "expert"]
     assert header[1:] == [["object_id"], ["object_id", *VOTES], ["object_id", "truth"]]
