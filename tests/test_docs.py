@@ -144,12 +144,12 @@ def test_the_commands_that_the_pages_name_exist_with_their_options():
 
 
 def test_the_targets_of_make_that_the_pages_name_exist():
-    targets = re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     named = {
         match[1]
         for page in TEXTS
         for command in commands(page)
-        if (match := re.match(r"make +([a-z0-9]+)", command.strip()))
+        if (match := re.match(r"make +([a-z0-9-]+)", command.strip()))
     }
     assert named >= {"demo", "test", "check", "docs"}
     assert named <= set(targets)
