@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from czsl.catalogue import Catalogue
 from czsl.compare.arms import COLLAPSED, judges_images
 from czsl.compare.cell import Cell
-from czsl.compare.measures import prepare
+from czsl.compare.measures import prepare, rarest
 from czsl.compare.plan import CellName, CellStore, Plan, Task, identify_arm
 from czsl.compare.sweeps import Setting, apply_setting
 from czsl.errors import CzslError, RunError
@@ -294,8 +294,7 @@ def _elsewhere(plan: Plan, names: list[CellName], jobs: int) -> Iterator[Ended]:
 
 def _scores(cell: Cell, posterior: Floats) -> dict[str, Any]:
     """Score every set of a cell, ready for JSON."""
-    classes = len(cell.truth.classes)
-    rare = int(np.bincount(cell.truth.experts[cell.scored], minlength=classes).argmin())
+    rare = rarest(cell.truth.experts[cell.scored])
     found = {}
     for name, rows in cell.split.sets().items():
         inside = np.isin(cell.scored, rows)
