@@ -2,7 +2,8 @@
 
 Usage: python join.py DATA OUT, where DATA holds amateur_class.csv, votes_es_erl.csv,
 votes_mergers.csv and images/. OUT then holds galaxies.csv, and czsl.toml (early or late type),
-spirals.toml (elliptical and the two senses of spirals) and mergers.toml.
+debiased.toml (the same, with the debiased fractions for the transfer), spirals.toml (elliptical
+and the two senses of spirals) and mergers.toml.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 from pathlib import Path
 
 COUNTS = ("N_EL", "N_CW", "N_ACW", "N_EDGE", "N_DK", "N_MG")
+DEBIASED = ("EL_DEB", "CS_DEB")
 EXPERTS = ("EXPERT", "HAND", "MG_EXPERT")
 TABLES = ("votes_es_erl.csv", "votes_mergers.csv")
 
@@ -62,10 +64,10 @@ def main(data: Path, out: Path) -> None:
         (out / "galaxies.csv").open("w", newline="") as joined,
     ):
         writer = csv.writer(joined)
-        writer.writerow(["OBJID", "AMATEUR_CLASS", *COUNTS, *EXPERTS])
+        writer.writerow(["OBJID", "AMATEUR_CLASS", *COUNTS, *DEBIASED, *EXPERTS])
         for row in csv.DictReader(file):
             known = votes.get(row["OBJID"], {})
-            extra = [known.get(name, "") for name in (*COUNTS, *EXPERTS)]
+            extra = [known.get(name, "") for name in (*COUNTS, *DEBIASED, *EXPERTS)]
             writer.writerow([row["OBJID"], row["AMATEUR_CLASS"], *extra])
     config = Path(__file__).with_name("czsl.toml").read_text(encoding="utf-8")
     place = data.resolve().as_posix()
@@ -74,7 +76,11 @@ def main(data: Path, out: Path) -> None:
     for name, classes in {"czsl": config[start:end], **CLASSES}.items():
         text = config[:start] + classes + config[end:]
         (out / f"{name}.toml").write_text(text, encoding="utf-8")
-    print(f"{out / 'galaxies.csv'}, and beside it czsl.toml, spirals.toml and mergers.toml")
+    extra = "extra   = " + str(list(DEBIASED)).replace("'", '"') + "\nmirror  ="
+    (out / "debiased.toml").write_text(config.replace("mirror  =", extra, 1), encoding="utf-8")
+    print(
+        f"{out / 'galaxies.csv'}, and beside it czsl.toml, debiased.toml, spirals.toml and mergers.toml"
+    )
 
 
 if __name__ == "__main__":

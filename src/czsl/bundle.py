@@ -2,7 +2,7 @@
 
 ========================  =========================================================
 ``model.json``            everything but the weights, and the checksums
-``weights.safetensors``   the networks and the transfer, as plain numbers
+``weights.safetensors``   the networks, the transfer and the rest, as plain numbers
 ``README.md``             the model card
 ========================  =========================================================
 """
@@ -25,7 +25,7 @@ from czsl.errors import ModelError, WriteError, writing
 from czsl.files import sync
 from czsl.recipes import Recipe, Settings
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the format; raised whenever an older reader would misread the new one."""
 
 WEIGHTS = "weights.safetensors"
@@ -60,6 +60,14 @@ class ModelContent(Settings):
         Whether a transfer is there, and whether it collapsed.
     scores
         What it reached on experts' objects that it was not trained on.
+    calibration
+        Calibration error of each source of posteriors, with its interval.
+    sets
+        How sets are made: ``coverage, method, weighted, unsupported``; empty for none.
+    choices
+        Weights of transferred labels that were tried.
+    representative
+        Whether the experts' images look like the others; None where that is not known.
     notes
         What was left out and why.
     data
@@ -81,6 +89,10 @@ class ModelContent(Settings):
     temperature: float = Field(gt=0)
     transfer: Literal["none", "fitted", "collapsed"]
     scores: dict[str, Any]
+    calibration: dict[str, Any]
+    sets: dict[str, Any]
+    choices: tuple[dict[str, Any], ...]
+    representative: dict[str, Any] | None
     notes: tuple[str, ...]
     data: dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""The chain of stages: from a catalogue and its images to networks, transfer and temperature.
+"""The chain of stages: from a catalogue and its images to networks, transfer and posteriors.
 
 Every expert's object is scored out of fold: by a network that saw neither its class nor
 its votes. The networks of all folds together are the model.
@@ -6,74 +6,25 @@ its votes. The networks of all folds together are the model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from czsl.catalogue import Catalogue, make_folds
+from czsl.conclude import Judged, conclude, held_out_loss
 from czsl.errors import CatalogueError, ConfigError
 from czsl.learned import Learned
-from czsl.nets.network import Network, make_network
-from czsl.recipes import Finetune, Recipe
-from czsl.stages.calibrate import fit_temperature, softmax
+from czsl.recipes import Recipe
 from czsl.stages.context import Context
-from czsl.stages.finetune import Labels, finetune, from_scratch
-from czsl.stages.infer import ClassReader
-from czsl.stages.pretrain import pretrain
-from czsl.stages.reconstruct import reconstruct
-from czsl.stages.targets import (
-    TransferInputs,
-    VoteTargets,
-    transfer_inputs,
-    vote_targets,
-)
+from czsl.stages.targets import transfer_inputs, vote_targets
 from czsl.stages.transfer import FittedTransfer, fit_transfer
-from czsl.train.checkpoint import Tensors, without_prefix
+from czsl.train.checkpoint import Tensors
+from czsl.training import Start, Work, begin, fold_network, image_logits, nothing_learned
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Work:
-    """What the steps below share."""
-
-    catalogue: Catalogue
-    recipe: Recipe
-    context: Context
-    usable: NDArray[np.bool_]
-    votes: VoteTargets
-    transfer: TransferInputs | None
-    experts: Rows
-    folds: Rows
-    history: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def each_fold(self) -> range:
-        """The folds; none where no expert's object can be scored by what others taught.
-
-        With a single network there is one, which leaves no object out.
-        """
-        if self.recipe.folds == 1 and len(self.experts) > 1:
-            return range(1)
-        folds = len(np.unique(self.folds))
-        return range(folds if folds > 1 else 0)
-
-    @property
-    def tunes(self) -> bool:
-        """Whether experts' classes train the networks."""
-        return self.recipe.finetune is not None and bool(self.each_fold)
-
-    def note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
-
-    def record(self, stage: str, fold: int | None, epochs: list[dict[str, Any]]) -> None:
-        number = None if fold is None else fold + 1
-        self.history.extend({"stage": stage, "fold": number, **epoch} for epoch in epochs)
 
 
 def learn(
@@ -99,36 +50,68 @@ def learn(
     ConfigError
         Where classes are to be read off answers, and one has none.
     """
+    work = _begin(catalogue, recipe, context, usable)
+    _check_stages(work)
+    start = begin(work)
+    transfers = [_transfer(work, work.experts[work.folds != fold]) for fold in work.each_fold]
+    taught = _networks(work, start, transfers)
+    transfer = _transfer(work, work.experts)
+    rows = np.sort(np.concatenate([work.experts, work.held]))
+    place = np.searchsorted(rows, work.experts)
+    judged = Judged.nothing(len(rows), len(catalogue.classes))
+    judged.folds[place] = work.folds
+    judged.logits[place] = taught.logits
+    judged.votes[place] = _votes_posterior(work, transfers)
+    if len(work.held):
+        held = np.searchsorted(rows, work.held)
+        judged.held[held] = True
+        judged.logits[held] = image_logits(work, list(taught.networks), work.held)
+        judged.votes[held] = _judged_by(work, transfer, work.held)
+    return Learned(
+        **vars(conclude(judged, catalogue.experts[rows], recipe)),
+        networks=taught.networks,
+        from_answers=work.from_answers,
+        transfer=transfer,
+        autoencoder=start.autoencoder,
+        choices=taught.choices,
+        experts=rows,
+        history=work.history,
+        notes=tuple(work.notes),
+    )
+
+
+def _begin(
+    catalogue: Catalogue, recipe: Recipe, context: Context, usable: NDArray[np.bool_]
+) -> Work:
+    """Put together what the steps share; deal the experts' objects."""
     experts = np.flatnonzero(catalogue.is_expert)
-    work = _Work(
+    held = _held_out(catalogue, experts, recipe, context.seed)
+    work = Work(
         catalogue=catalogue,
         recipe=recipe,
         context=context,
         usable=usable,
         votes=vote_targets(catalogue),
         transfer=transfer_inputs(catalogue, recipe.transfer) if recipe.transfer else None,
-        experts=experts,
-        folds=_folds(catalogue, experts, recipe, context.seed),
+        experts=experts[~held],
+        folds=_folds(catalogue, experts[~held], recipe, context.seed),
+        held=experts[held],
     )
-    _check_stages(work)
-    start, autoencoder = _start(work)
-    shared = _pretrained(work, start, fold=None)
-    transfers = [_transfer(work, experts[work.folds != fold]) for fold in work.each_fold]
-    own = recipe.pretrain is not None and recipe.pretrain.experts and bool(work.each_fold)
-    networks, logits = [], np.full((len(experts), len(catalogue.classes)), np.nan)
-    if work.tunes or own:
-        for fold, transfer in enumerate(transfers):
-            network = _fold(work, start, shared, fold, transfer)
-            networks.append({name: value.clone() for name, value in network.state_dict().items()})
-            scored = np.flatnonzero(work.folds == fold)
-            logits[scored] = _image_logits(work, network, experts[scored])
-    else:
-        if shared is None:
-            raise CatalogueError(_nothing_learned(work))
-        networks.append(dict(shared.state_dict()))
-        logits[:] = _image_logits(work, shared, experts)
-    votes = _votes_posterior(work, transfers)
-    return _learned(work, networks, autoencoder, logits, votes)
+    _note_folds(work)
+    return work
+
+
+def _held_out(catalogue: Catalogue, experts: Rows, recipe: Recipe, seed: int) -> NDArray[np.bool_]:
+    """Choose the experts' objects that make the sets alone, a share of every class."""
+    chosen = np.zeros(len(experts), bool)
+    if recipe.sets is None or not recipe.sets.held_out:
+        return chosen
+    random = np.random.default_rng([seed, len(experts)])
+    labels = catalogue.experts[experts]
+    for label in np.unique(labels):
+        inside = random.permutation(np.flatnonzero(labels == label))
+        chosen[inside[: round(recipe.sets.held_out * len(inside))]] = True
+    return chosen
 
 
 def _folds(catalogue: Catalogue, experts: Rows, recipe: Recipe, seed: int) -> Rows:
@@ -138,11 +121,43 @@ def _folds(catalogue: Catalogue, experts: Rows, recipe: Recipe, seed: int) -> Ro
     if len(experts) < 2:
         return np.zeros(len(experts), np.int64)
     if catalogue.folds is None:
-        return make_folds(catalogue.experts[experts], min(recipe.folds, len(experts)), seed)
+        labels = catalogue.experts[experts]
+        return make_folds(labels, _number_of_folds(labels, recipe.folds), seed)
     return np.unique(catalogue.folds[experts], return_inverse=True)[1].astype(np.int64)
 
 
-def _check_stages(work: _Work) -> None:
+def _number_of_folds(labels: Rows, folds: int) -> int:
+    """Take fewer folds where a class has fewer objects, unless it has one, which no fold helps."""
+    counts = np.bincount(labels)
+    several = counts[counts > 1]
+    return min(folds, len(labels), int(several.min()) if len(several) else folds)
+
+
+def _note_folds(work: Work) -> None:
+    """Say where a class has too few experts' objects for the folds."""
+    if work.recipe.folds == 1 or work.catalogue.folds is not None or len(work.experts) < 2:
+        return
+    labels, made = work.catalogue.experts[work.experts], len(np.unique(work.folds))
+    counts = np.bincount(labels, minlength=len(work.catalogue.classes))
+    rare = int(np.where(counts > 0, counts, len(labels) + 1).argmin())
+    name, number = work.catalogue.classes[rare], int(counts[rare])
+    if made < work.recipe.folds:
+        given = ", ".join(
+            f"{one} {count}"
+            for one, count in zip(work.catalogue.classes, counts.tolist(), strict=True)
+        )
+        work.note(
+            f"{made} folds instead of {work.recipe.folds}: each is to have an expert's object of "
+            f"every class, and there are {given}"
+        )
+    if number == 1:
+        work.note(
+            f"{name!r} has one object with an expert's class: the network that judges it "
+            "has seen none of its class, so its scores say little"
+        )
+
+
+def _check_stages(work: Work) -> None:
     """Note what the experts' objects cannot teach; refuse classes that nothing can tell."""
     recipe, classes = work.recipe, work.catalogue.config.classes
     if recipe.folds == 1:
@@ -156,117 +171,84 @@ def _check_stages(work: _Work) -> None:
             "takes two folds of them, so that each is scored by a network that never saw it"
         )
     missing = [name for name in classes.names if not classes.from_answers.get(name)]
-    if _from_answers(work) and missing:
+    if work.from_answers and missing:
         raise ConfigError(
             f"[classes] from_answers: names no answer for {', '.join(map(repr, missing))}; without "
             "the stage finetune classes are read off the volunteers' answers, so name them"
         )
 
 
-def _nothing_learned(work: _Work) -> str:
-    """Say that no stage taught a network, and why."""
-    told = "".join(f"; {note}" for note in work.notes)
-    return (
-        f"{work.catalogue.config.table}: nothing teaches a network its classes: neither pretrain "
-        f"nor finetune has anything to learn from{told}; give volunteers' votes or experts' "
-        "classes, or leave the stages in the recipe"
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Taught:
+    """The networks of all folds, and what they say of the objects that each never saw."""
+
+    networks: tuple[Tensors, ...]
+    logits: Floats
+    choices: tuple[dict[str, Any], ...] = ()
+
+
+def _networks(work: Work, start: Start, transfers: list[FittedTransfer | None]) -> _Taught:
+    """Train the networks: for each weight of the transferred labels, of which the best stays."""
+    own = work.recipe.pretrain is not None and work.recipe.pretrain.experts and work.each_fold
+    if not (work.tunes or own):
+        if start.pretrained is None:
+            raise CatalogueError(nothing_learned(work))
+        shared = dict(start.pretrained.state_dict())
+        return _Taught(networks=(shared,), logits=image_logits(work, [shared], work.experts))
+    weights: tuple[float, ...] = (0.0,)
+    if work.recipe.finetune is not None and any(transfer is not None for transfer in transfers):
+        weights = work.recipe.finetune.transferred
+    each = [replace(work, history=[]) for _ in weights]
+    taught = [
+        _cross_fitted(part, start, transfers, weight)
+        for part, weight in zip(each, weights, strict=True)
+    ]
+    labels = work.catalogue.experts[work.experts]
+    losses = [held_out_loss(one.logits, labels) for one in taught]
+    best = int(np.argmin(losses))
+    work.history.extend(each[best].history)
+    if len(weights) == 1:
+        return taught[0]
+    choices = tuple(
+        {"transferred": weight, "log_loss": loss, "chosen": place == best}
+        for place, (weight, loss) in enumerate(zip(weights, losses, strict=True))
     )
+    return replace(taught[best], choices=choices)
 
 
-def _network(work: _Work) -> Network:
-    """Make the recipe's network with the weights of its seed."""
-    return make_network(
-        work.recipe.network,
-        channels=work.context.channels,
-        size=work.context.view,
-        width=work.recipe.width,
-        questions=work.votes.layout.questions,
-        classes=work.votes.layout.classes,
-        seed=work.context.seed,
-    )
+def _cross_fitted(
+    work: Work, start: Start, transfers: list[FittedTransfer | None], weight: float
+) -> _Taught:
+    """Train a network for each fold, and let it judge the objects of that fold."""
+    networks: list[Tensors] = []
+    logits = np.full((len(work.experts), len(work.catalogue.classes)), np.nan)
+    for fold, transfer in enumerate(transfers):
+        network = fold_network(work, start, fold, transfer, weight)
+        networks.append({name: value.clone() for name, value in network.state_dict().items()})
+        left = work.folds == fold
+        logits[left] = image_logits(work, networks[-1:], work.experts[left])
+    return _Taught(networks=tuple(networks), logits=logits)
 
 
-def _start(work: _Work) -> tuple[Tensors, Tensors | None]:
-    """Give the weights that every network starts from, and those of a trained autoencoder."""
-    network, autoencoder = _network(work), None
-    if work.recipe.reconstruct is not None:
-        # Images of experts' objects stay unseen, so that their scores are honest.
-        rows = np.flatnonzero(work.usable & ~work.catalogue.is_expert)
-        if len(rows) < 2:
-            work.note("reconstruct is left out: every object has an expert's class")
-        else:
-            autoencoder, epochs = reconstruct(work.context, rows, work.recipe.reconstruct)
-            work.record("reconstruct", None, epochs)
-            encoder = without_prefix("convolutions", autoencoder)
-            network.encoder.convolutions.load_state_dict(encoder)  # type: ignore[union-attr]
-    return dict(network.state_dict()), autoencoder
-
-
-def _pretrained(work: _Work, start: Tensors, fold: int | None) -> Network | None:
-    """Give a network trained on volunteers' votes; of a fold's own where experts' votes train."""
-    settings = work.recipe.pretrain
-    if settings is None or (settings.experts and work.each_fold and fold is None):
-        return None
-    allowed = work.usable & ~work.catalogue.is_expert
-    if settings.experts and fold is not None:
-        allowed[work.experts[work.folds != fold]] = work.usable[work.experts[work.folds != fold]]
-    rows = np.flatnonzero(allowed & _has_target(work))
-    if len(rows) < 2:
-        work.note("pretrain is left out: no object without an expert's class has votes to use")
-        return None
-    network = _network(work)
-    network.load_state_dict(start)
-    context = work.context if fold is None else work.context.for_fold(fold)
-    weights, epochs = pretrain(
-        context, network, work.votes, rows, settings, sampling=work.recipe.sampling
-    )
-    work.record("pretrain", fold, epochs)
-    network.load_state_dict(weights)
-    return network
-
-
-def _has_target(work: _Work) -> NDArray[np.bool_]:
-    """Tell which objects pretrain can learn from."""
-    settings = work.recipe.pretrain
-    if settings is not None and settings.targets == "majority":
-        return work.votes.majority >= 0
-    voted: NDArray[np.bool_] = np.any(work.votes.counts > 0, axis=1)
-    return voted
-
-
-def _fold(
-    work: _Work,
-    start: Tensors,
-    shared: Network | None,
-    fold: int,
-    transfer: FittedTransfer | None,
-) -> Network:
-    """Train one fold's network."""
-    pretrained = shared or _pretrained(work, start, fold)
-    network = _network(work)
-    network.load_state_dict(start if pretrained is None else pretrained.state_dict())
-    if work.recipe.finetune is not None:
-        settings = work.recipe.finetune
-        if pretrained is None and work.recipe.reconstruct is None:
-            settings = from_scratch(settings)
-        _finetune(work, network, work.experts[work.folds != fold], transfer, settings, fold)
-    elif pretrained is None:
-        raise CatalogueError(_nothing_learned(work))
-    return network
-
-
-def _votes_posterior(work: _Work, transfers: list[FittedTransfer | None]) -> Floats:
+def _votes_posterior(work: Work, transfers: list[FittedTransfer | None]) -> Floats:
     """Give the posterior of experts' objects from their votes, by the other folds' transfer."""
     posterior = np.full((len(work.experts), work.votes.layout.classes), np.nan)
     for fold, transfer in enumerate(transfers):
-        if transfer is not None and work.transfer is not None:
-            judged = (work.folds == fold) & work.transfer.usable[work.experts]
-            features = work.transfer.features[work.experts[judged]]
-            posterior[judged] = transfer.probabilities(features)
+        left = work.folds == fold
+        posterior[left] = _judged_by(work, transfer, work.experts[left])
     return posterior
 
 
-def _transfer(work: _Work, training: Rows) -> FittedTransfer | None:
+def _judged_by(work: Work, transfer: FittedTransfer | None, rows: Rows) -> Floats:
+    """Give the posterior of objects from their votes; NaN where there are none."""
+    posterior = np.full((len(rows), work.votes.layout.classes), np.nan)
+    if transfer is not None and work.transfer is not None:
+        usable = work.transfer.usable[rows]
+        posterior[usable] = transfer.probabilities(work.transfer.features[rows[usable]])
+    return posterior
+
+
+def _transfer(work: Work, training: Rows) -> FittedTransfer | None:
     """Fit the transfer to the training experts' objects that have votes."""
     settings, inputs = work.recipe.transfer, work.transfer
     if settings is None or inputs is None:
@@ -285,85 +267,3 @@ def _transfer(work: _Work, training: Rows) -> FittedTransfer | None:
             "teach nothing of them"
         )
     return fitted
-
-
-def _finetune(
-    work: _Work,
-    network: Network,
-    training: Rows,
-    transfer: FittedTransfer | None,
-    settings: Finetune,
-    fold: int,
-) -> None:
-    """Train a network, in place, on the experts' classes and the transferred labels."""
-    experts = training[work.usable[training]]
-    volunteers = np.zeros(0, np.int64)
-    transferred = np.zeros((0, work.votes.layout.classes))
-    if transfer is not None and work.transfer is not None and settings.transferred:
-        volunteers = np.flatnonzero(work.usable & work.transfer.usable & ~work.catalogue.is_expert)
-        transferred = transfer.probabilities(work.transfer.features[volunteers])
-    labels = Labels(
-        experts=experts,
-        classes=work.catalogue.experts[experts],
-        volunteers=volunteers,
-        transferred=transferred,
-    )
-    context = work.context.for_fold(fold)
-    weights, epochs = finetune(
-        context, network, work.votes, labels, settings, sampling=work.recipe.sampling
-    )
-    work.record("finetune", fold, epochs)
-    network.load_state_dict(weights)
-
-
-def _from_answers(work: _Work) -> bool:
-    """Tell whether nothing taught the classes' head, so that answers must say the class."""
-    pretrain = work.recipe.pretrain
-    return not work.tunes and pretrain is not None and pretrain.targets == "counts"
-
-
-def _image_logits(work: _Work, network: Network, rows: Rows) -> Floats:
-    """Give the class logits of objects; NaN where the image cannot be used."""
-    device = work.context.fabric.device
-    reader = ClassReader(
-        [network.to(device)],
-        layout=work.votes.layout,
-        from_answers=_from_answers(work),
-        views=work.recipe.views,
-        view=work.context.view,
-        resampled=work.recipe.resampled,
-        device=device,
-    )
-    logits = np.full((len(rows), work.votes.layout.classes), np.nan)
-    usable = work.usable[rows]
-    logits[usable] = reader.stored(work.context.images, rows[usable])
-    return logits
-
-
-def _learned(
-    work: _Work,
-    networks: list[Tensors],
-    autoencoder: Tensors | None,
-    logits: Floats,
-    votes: Floats,
-) -> Learned:
-    """Fit the temperature to the out-of-fold logits and put everything together."""
-    known = ~np.isnan(logits).any(axis=1)
-    temperature = 1.0
-    if work.recipe.calibrate and known.any():
-        temperature = fit_temperature(logits[known], work.catalogue.experts[work.experts[known]])
-    image = np.full_like(logits, np.nan)
-    image[known] = softmax(logits[known] / temperature)
-    return Learned(
-        networks=tuple(networks),
-        from_answers=_from_answers(work),
-        transfer=_transfer(work, work.experts),
-        autoencoder=autoencoder,
-        temperature=temperature,
-        experts=work.experts,
-        folds=work.folds,
-        image_posterior=image,
-        votes_posterior=votes,
-        history=work.history,
-        notes=tuple(work.notes),
-    )

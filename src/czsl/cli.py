@@ -19,6 +19,7 @@ from czsl.errors import CzslError, MissingExtraError
 if TYPE_CHECKING:
     from czsl.model import CzSL
     from czsl.recipes import Recipe
+    from czsl.survey.explain import Explanation
     from czsl.terminal import FitDisplay
 
 config_argument = click.argument("config", default=".", type=click.Path(path_type=Path))
@@ -47,7 +48,7 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order of the work."""
-        return ["demo", "init", "check", "fit", "compare", "predict", "report"]
+        return ["demo", "init", "check", "fit", "compare", "predict", "explain", "report"]
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -279,6 +280,20 @@ def compare(
     type=click.Path(path_type=Path),
     help="Where relative images start from; default: the table's folder.",
 )
+@click.option(
+    "--decide",
+    default="accuracy",
+    show_default=True,
+    help="How the class follows from the posterior: accuracy, gmean, f1, or a file of costs.",
+)
+@click.option(
+    "--coverage",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Coverage of the sets; default: the recipe's.",
+)
+@click.option(
+    "--reestimate", is_flag=True, help="Estimate the classes' shares from TABLE, and move to them."
+)
 @click.option("--limit", type=click.IntRange(1), help="Stop after so many rows.")
 @device_option
 @threads_option
@@ -288,17 +303,22 @@ def predict(
     out: Path,
     images: str | None,
     folder: Path | None,
+    decide: str,
+    coverage: float | None,
+    reestimate: bool,
     limit: int | None,
     device: str,
     threads: int | None,
 ) -> None:
     """Predict every object of TABLE with a MODEL.
 
-    MODEL is the folder that 'czsl fit' wrote. Tables of any length are streamed.
+    MODEL is the folder that 'czsl fit' wrote. Tables of any length are streamed. --decide
+    moves the class alone, --reestimate the posterior: use it where the classes' shares are
+    others than among the experts' objects.
     """
     keep_freed_memory()
     from czsl import CzSL
-    from czsl.survey.predict import predict_table
+    from czsl.survey.predict import Asked, predict_table
     from czsl.terminal import FitDisplay, show_predicted
 
     loaded = CzSL.load(model, device=device, threads=threads)
@@ -309,11 +329,56 @@ def predict(
             out,
             images=images,
             folder=folder,
+            asked=Asked(decide=decide, coverage=coverage, reestimate=reestimate),
             processes=threads,
             limit=limit,
             progress=display.predicted,
         )
     show_predicted(done)
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("object_id", metavar="ID")
+@click.option("--table", type=click.Path(path_type=Path), help="Default: that of the training.")
+@click.option("--images", help="Image pattern; default: the one of the training.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="Where relative images start from; default: the table's folder.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The page; default: explain-ID.html here."
+)
+@device_option
+@threads_option
+def explain(
+    model: Path,
+    object_id: str,
+    table: Path | None,
+    images: str | None,
+    folder: Path | None,
+    out: Path | None,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Explain what a MODEL says of the object ID.
+
+    MODEL is the folder that 'czsl fit' wrote. Shows the posterior of each source, the set,
+    the votes, the flags, and the experts' objects that look most alike; with the extra
+    "report" as a page with images, too.
+    """
+    keep_freed_memory()
+    from czsl import CzSL
+    from czsl.survey.explain import explain_object
+    from czsl.terminal import show_explained
+
+    loaded = CzSL.load(model, device=device, threads=threads)
+    found = explain_object(
+        loaded, model, object_id, table=table, images=images, start=folder, processes=threads
+    )
+    show_explained(found)
+    write_explanation_of(found, out)
 
 
 @main.command()
@@ -340,6 +405,17 @@ def write_report_of(folder: Path) -> None:
         console.print(f"report: {write_report(folder)}", soft_wrap=True)
     except MissingExtraError as error:
         show_warnings([f"no report was written: {error}, then: czsl report {folder}"])
+
+
+def write_explanation_of(found: Explanation, out: Path | None) -> None:
+    """Write the page of an explanation, or say what it takes."""
+    from czsl.report.explain import write_explanation
+    from czsl.terminal import console, show_warnings
+
+    try:
+        console.print(f"page: {write_explanation(found, out)}", soft_wrap=True)
+    except MissingExtraError as error:
+        show_warnings([f"no page was written: {error}"])
 
 
 def model_maker(seed: int, device: str, threads: int | None, display: FitDisplay) -> Any:

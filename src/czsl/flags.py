@@ -26,6 +26,13 @@ class Flag(IntFlag):
     IMAGE_TOO_LARGE = 8
     IMAGE_BLANK = 16
     NO_VOTES = 32
+    FEW_VOTES = 64
+    VOLUNTEERS_SPLIT = 128
+    IMAGE_VOTES_DISAGREE = 256
+    UNLIKE_TRAINING = 512
+    EDGE_OF_FRAME = 1024
+    DUPLICATE = 2048
+    TRAINED_ON = 4096
 
 
 MEANING: dict[Flag, str] = {
@@ -35,6 +42,13 @@ MEANING: dict[Flag, str] = {
     Flag.IMAGE_TOO_LARGE: "the image has absurdly many pixels and was not decoded",
     Flag.IMAGE_BLANK: "every pixel has the same value, or none is finite",
     Flag.NO_VOTES: "no volunteer has voted on the object",
+    Flag.FEW_VOTES: "fewer than 5 volunteers have voted on the object",
+    Flag.VOLUNTEERS_SPLIT: "5 votes or more on the first question, and no answer has half of them",
+    Flag.IMAGE_VOTES_DISAGREE: "image and votes would name the same class less than once in 5",
+    Flag.UNLIKE_TRAINING: "farther from the training's images than 199 in 200 of them are",
+    Flag.EDGE_OF_FRAME: "the cutout runs over the edge of the frame: one side has no sky",
+    Flag.DUPLICATE: "the same place within 1 arcsecond, or the same image, as an earlier object",
+    Flag.TRAINED_ON: "its votes or class taught the networks, so its image repeats them",
 }
 
 UNUSABLE_IMAGE = (

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from czsl.conclude import Conclusion
 from czsl.stages.transfer import FittedTransfer
 from czsl.train.checkpoint import Tensors
 
-Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Learned:
-    """What the stages give.
+class Learned(Conclusion):
+    """What the stages give: networks, and what was concluded of the experts' objects.
 
     Attributes
     ----------
@@ -29,17 +29,10 @@ class Learned:
         Fitted on all experts' objects that have votes; None where there is none.
     autoencoder
         Weights of the autoencoder; None where the recipe has none.
-    temperature
-        Divides the logits; 1 where it was not fitted.
+    choices
+        Weights of transferred labels that were tried: ``transferred, log_loss, chosen``.
     experts
         Rows of the catalogue with an expert's class, shape (expert,).
-    folds
-        Fold of each, shape (expert,); -1 where one network learned from all.
-    image_posterior
-        Out-of-fold posterior of each from its image, shape (expert, class); NaN where
-        the image cannot be used.
-    votes_posterior
-        The same from its votes; NaN where there are none.
     history
         Epochs of every stage: ``stage, fold, epoch, loss, held_out, images_per_second``.
     notes
@@ -50,10 +43,7 @@ class Learned:
     from_answers: bool
     transfer: FittedTransfer | None
     autoencoder: Tensors | None
-    temperature: float
+    choices: tuple[dict[str, Any], ...]
     experts: Rows
-    folds: Rows
-    image_posterior: Floats
-    votes_posterior: Floats
     history: list[dict[str, Any]]
     notes: tuple[str, ...]

@@ -8,32 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-import pyarrow as pa
 from lightning_fabric import Fabric
-from numpy.typing import NDArray
 
-from czsl import __version__
-from czsl.bundle import ModelContent
-from czsl.catalogue import Catalogue, majority_class
+from czsl.catalogue import Catalogue
+from czsl.catalogue.duplicates import Seen
 from czsl.chain import learn
 from czsl.errors import NotFittedError
-from czsl.files import fingerprint
-from czsl.images.store import ImageStore
+from czsl.fitted import make_judge, make_predictor, out_of_fold_table
 from czsl.imaging import open_images
-from czsl.learned import Learned
-from czsl.predictions import Posteriors, predictions_table
+from czsl.predictions import predictions_table
 from czsl.predictor import Predictor
 from czsl.recipes import Recipe, recipe_settings
-from czsl.scores import accuracy, scores
-from czsl.stages.context import Context, tensor_digest
+from czsl.stages.context import Context
 from czsl.train.device import make_fabric
 from czsl.train.progress import Reporter, silent
 
 if TYPE_CHECKING:
     from astropy.table import Table
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,14 +136,11 @@ class CzSL:
                 report=self.report,
             )
             learned = learn(catalogue, recipe, context, images.usable)
-        self._predictor = Predictor(
-            content=_content(catalogue, recipe, images, learned, self.seed),
-            networks=learned.networks,
-            transfer=learned.transfer,
-            fabric=fabric,
+        self._predictor = make_predictor(
+            catalogue, recipe, images, learned, seed=self.seed, fabric=fabric
         )
         self.history_, self.autoencoder_ = learned.history, learned.autoencoder
-        self.out_of_fold_table_ = _out_of_fold(catalogue, images, learned)
+        self.out_of_fold_table_ = out_of_fold_table(self._predictor, catalogue, images)
         return self
 
     @property
@@ -190,7 +178,13 @@ class CzSL:
         """What was left out and why."""
         return self.predictor.content.notes
 
-    def predict(self, catalogue: Catalogue) -> Table:
+    def predict(
+        self,
+        catalogue: Catalogue,
+        *,
+        decide: str | Path = "accuracy",
+        coverage: float | None = None,
+    ) -> Table:
         """Predict the classes of every object of a catalogue.
 
         Parameters
@@ -198,6 +192,11 @@ class CzSL:
         catalogue
             The objects. Those that the model was trained on get what the networks say
             after they have seen them: for honest scores take ``out_of_fold_``.
+        decide
+            How the class follows from the posterior, which stays as it is: ``"accuracy"``,
+            ``"gmean"``, ``"f1"``, or a file of costs.
+        coverage
+            Coverage of the sets; by default that of the recipe.
 
         Returns
         -------
@@ -209,12 +208,15 @@ class CzSL:
         NotFittedError
             Before :meth:`fit`.
         ModelError
-            Where a cutout's size or bands are not those of the training.
+            Where a cutout's size or bands are not those of the training, or the experts'
+            objects cannot keep the coverage that is asked for.
         """
         predictor = self.predictor
+        judge = make_judge(predictor, decide, coverage)
         with predictor.decoder(catalogue.config, self.hardware.threads) as decoder:
-            posteriors = predictor.posteriors(catalogue, decoder)
-        return to_astropy(predictions_table(catalogue, posteriors))
+            posteriors = predictor.posteriors(catalogue, decoder, Seen())
+        verdicts = judge.judge(posteriors.best, posteriors.source, catalogue.weights)
+        return to_astropy(predictions_table(catalogue, posteriors, verdicts))
 
     def save(self, folder: str | Path) -> None:
         """Write the model folder: JSON, safetensors and a card to read; no pickle.
@@ -254,70 +256,3 @@ def to_astropy(table: Any) -> Table:
         filled = column.fill_null("" if str(column.type) == "string" else 0).to_pylist()
         columns[name] = MaskedColumn(filled, mask=missing) if missing.any() else filled
     return Table(columns)
-
-
-def _out_of_fold(catalogue: Catalogue, images: ImageStore, learned: Learned) -> pa.Table:
-    """Make the predictions of the experts' objects, with the experts' class and the fold."""
-    experts = catalogue.select(learned.experts)
-    posteriors = Posteriors(
-        image=learned.image_posterior,
-        votes=learned.votes_posterior,
-        flags=images.flags[learned.experts],
-    )
-    table = predictions_table(experts, posteriors)
-    said = pa.array([catalogue.classes[place] for place in experts.experts], pa.string())
-    folds = pa.array(learned.folds + 1, pa.int32(), mask=learned.folds < 0)
-    return table.append_column("expert", said).append_column("fold", folds)
-
-
-def _scores(catalogue: Catalogue, learned: Learned) -> dict[str, Any]:
-    """Score the experts' objects out of fold, beside the volunteers' majority."""
-    labels = catalogue.experts[learned.experts]
-    known = ~np.any(np.isnan(learned.image_posterior), axis=1)
-    majority = majority_class(catalogue)[learned.experts]
-    return {
-        "image": scores(learned.image_posterior, labels),
-        "votes": scores(learned.votes_posterior, labels),
-        "majority": accuracy(majority[known], labels[known]),
-    }
-
-
-def _content(
-    catalogue: Catalogue, recipe: Recipe, images: ImageStore, learned: Learned, seed: int
-) -> ModelContent:
-    """Put together what a model folder holds besides the weights."""
-    config = catalogue.config
-    sizes = images.sizes[images.usable]  # (object, 3): height, width, bands
-    tiers = {
-        name: int(np.sum(catalogue.tier == name)) for name in ("expert", "volunteer", "unlabelled")
-    }
-    collapsed = learned.transfer is not None and learned.transfer.collapsed
-    weights = [tensor_digest(network) for network in learned.networks]
-    transfer = "collapsed" if collapsed else "fitted" if learned.transfer else "none"
-    return ModelContent(
-        version=__version__,
-        name=f"{recipe.name} model of {Path(config.catalogue.table).stem}",
-        fingerprint=fingerprint(weights, config.model_dump(mode="json"), learned.temperature),
-        catalogue=config.catalogue,
-        votes=config.votes,
-        classes=config.classes,
-        images=config.images,
-        channels=images.channels,
-        native=_native(sizes),
-        recipe=recipe,
-        networks=len(learned.networks),
-        from_answers=learned.from_answers,
-        temperature=learned.temperature,
-        transfer=transfer,
-        scores=_scores(catalogue, learned),
-        notes=learned.notes,
-        data={"tiers": tiers, "seed": seed, "images": images.fingerprint},
-    )
-
-
-def _native(sizes: NDArray[np.int32]) -> tuple[int, int, int]:
-    """Give the size and the bands that all cutouts share; 0 where they differ."""
-    alike = np.all(sizes == sizes[:1], axis=0)
-    square = bool(alike[0] and alike[1])
-    height, width, bands = sizes[0].tolist()
-    return (height if square else 0, width if square else 0, bands if alike[2] else 0)

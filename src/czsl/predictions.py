@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from czsl.catalogue import Catalogue
-from czsl.flags import Flag
+from czsl.record import best_posterior
+from czsl.scores import known_rows
+from czsl.verdicts import Verdicts
 
 Floats = NDArray[np.float64]
 
@@ -25,16 +28,33 @@ class Posteriors:
         cannot be used.
     votes
         Posterior from the votes, shape (object, class); rows of NaN where there are none.
+    fused
+        Posterior from both, shape (object, class): that of the one where the other is
+        missing, NaN where both are; all NaN in models that do not fuse.
     flags
         Sum of :class:`czsl.flags.Flag`, shape (object,).
     """
 
     image: Floats
     votes: Floats
+    fused: Floats
     flags: NDArray[np.uint32]
 
+    @property
+    def best(self) -> Floats:
+        """The posterior that counts: fused, or else the image's, or else the votes'."""
+        return best_posterior(self.image, self.votes, self.fused)
 
-def predictions_table(catalogue: Catalogue, posteriors: Posteriors) -> pa.Table:
+    @property
+    def source(self) -> NDArray[np.str_]:
+        """Where that comes from, shape (object,): a name of ``SOURCES``, or ``""``."""
+        seen, voted = known_rows(self.image), known_rows(self.votes)
+        both = np.where(known_rows(self.fused), "fused", "image")
+        alone = np.where(seen, "image", np.where(voted, "votes", ""))
+        return np.where(seen & voted, both, alone)
+
+
+def predictions_table(catalogue: Catalogue, posteriors: Posteriors, verdicts: Verdicts) -> pa.Table:
     """Make the table of predictions.
 
     Parameters
@@ -43,30 +63,65 @@ def predictions_table(catalogue: Catalogue, posteriors: Posteriors) -> pa.Table:
         The objects.
     posteriors
         What the model says of them.
+    verdicts
+        What is decided of them.
 
     Returns
     -------
     pyarrow.Table
-        The user's id column; ``class``; ``p_<class>``, at present the image's posterior;
-        ``p_image_<class>``; ``p_votes_<class>``; ``n_votes``; ``tier``; ``flags``. What
-        is not known is null.
+        The user's id column; ``class``; ``p_<class>`` and ``source``, which says where it
+        comes from: ``fused``, ``image`` or ``votes``; ``set``, the classes that cannot be
+        ruled out with ``|`` between them; ``p_image_<class>``; ``p_votes_<class>``;
+        ``n_votes``; ``tier``; ``flags``. What is not known is null.
     """
-    image, votes = posteriors.image, posteriors.votes
-    known = ~np.any(np.isnan(image), axis=1)
     names = np.array([*catalogue.classes, ""])
-    best = np.where(known, np.where(known[:, None], image, 0.0).argmax(axis=1), -1)
+    source, sets = posteriors.source, verdicts.sets
     columns: dict[str, pa.Array] = {
         catalogue.config.catalogue.id: pa.array(catalogue.ids.tolist(), pa.string()),
-        "class": pa.array(names[best].tolist(), pa.string(), mask=~known),
+        "class": words(names[verdicts.decided], verdicts.decided < 0),
     }
-    for prefix, values in (("p", image), ("p_image", image), ("p_votes", votes)):
-        for index, name in enumerate(catalogue.classes):
-            columns[f"{prefix}_{name}"] = _numbers(values[:, index])
+    columns |= posterior_columns("p", verdicts.posterior, catalogue.classes)
+    columns["source"] = words(source, np.array(source == "", dtype=bool))
+    columns["set"] = words(set_names(sets, catalogue.classes), ~sets.any(axis=1))
+    columns |= posterior_columns("p_image", posteriors.image, catalogue.classes)
+    columns |= posterior_columns("p_votes", posteriors.votes, catalogue.classes)
     columns["n_votes"] = _numbers(votes_on(catalogue))
     columns["tier"] = pa.array(catalogue.tier.tolist(), pa.string())
-    no_votes = np.where(catalogue.has_votes, 0, int(Flag.NO_VOTES))
-    columns["flags"] = pa.array((posteriors.flags | no_votes).astype(np.int32))
+    columns["flags"] = pa.array(posteriors.flags.astype(np.int32))
     return pa.table(columns)
+
+
+def set_names(sets: NDArray[np.bool_], classes: Sequence[str]) -> NDArray[np.str_]:
+    """Write sets of classes as words, shape (object,).
+
+    Parameters
+    ----------
+    sets
+        Whether each class is in the set, shape (object, class).
+    classes
+        Names of the classes.
+
+    Examples
+    --------
+    >>> set_names(np.array([[True, False], [True, True]]), ["early", "late"]).tolist()
+    ['early', 'early|late']
+    """
+    kinds, which = np.unique(sets, axis=0, return_inverse=True)
+    words = ["|".join(np.array(classes)[kind].tolist()) for kind in kinds]
+    named: NDArray[np.str_] = np.array(words, dtype=np.str_)[which.ravel()]
+    return named
+
+
+def posterior_columns(
+    prefix: str, posterior: Floats, classes: Sequence[str]
+) -> dict[str, pa.Array]:
+    """Make a column for each class."""
+    return {f"{prefix}_{name}": _numbers(posterior[:, k]) for k, name in enumerate(classes)}
+
+
+def words(values: NDArray[np.str_], missing: NDArray[np.bool_]) -> pa.Array:
+    """Make a column of words."""
+    return pa.array(values.tolist(), pa.string(), mask=missing)
 
 
 def votes_on(catalogue: Catalogue) -> Floats:

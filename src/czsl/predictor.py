@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,13 +17,19 @@ from numpy.typing import NDArray
 from czsl.bundle import ModelContent, read_bundle, write_bundle
 from czsl.card import describe_size, model_card
 from czsl.catalogue import Catalogue
+from czsl.catalogue.duplicates import Seen, pixel_hashes
 from czsl.config import Config
 from czsl.errors import ModelError
+from czsl.flags import UNUSABLE_IMAGE, Flag
 from czsl.images.decoder import Decoder
 from czsl.images.source import open_source
 from czsl.predictions import Posteriors
+from czsl.quality import vote_flags
+from czsl.record import Record
 from czsl.stages.calibrate import softmax
+from czsl.stages.fuse import FittedFusion
 from czsl.stages.infer import ClassReader, open_reader
+from czsl.stages.novelty import FittedNovelty
 from czsl.stages.targets import Layout, make_layout, transfer_inputs
 from czsl.stages.transfer import FittedTransfer
 from czsl.train.checkpoint import Tensors, prefixed, without_prefix
@@ -41,6 +49,14 @@ class Predictor:
         Weights of each network.
     transfer
         The fitted transfer, or None.
+    fusion
+        Joins the posteriors from image and votes, or None.
+    record
+        What was said out of fold of the experts' objects; None in models without.
+    novelty
+        Tells images unlike those of the training, or None.
+    trained
+        Hashes of the ids of objects that taught the networks, ascending, shape (object,).
     fabric
         Device and precision.
     """
@@ -48,6 +64,10 @@ class Predictor:
     content: ModelContent
     networks: tuple[Tensors, ...]
     transfer: FittedTransfer | None
+    fusion: FittedFusion | None
+    record: Record
+    novelty: FittedNovelty | None
+    trained: NDArray[np.int64]
     fabric: Fabric
 
     @classmethod
@@ -60,12 +80,22 @@ class Predictor:
             Where the folder is not a whole model of ours.
         """
         content, tensors = read_bundle(folder)
-        arrays = {n: t.numpy() for n, t in without_prefix("transfer", tensors).items()}
+
+        def arrays(name: str) -> dict[str, NDArray[Any]]:
+            return {n: t.numpy() for n, t in without_prefix(name, tensors).items()}
+
+        transfer, fusion, novelty = arrays("transfer"), arrays("fusion"), arrays("novelty")
         collapsed = content.transfer == "collapsed"
         predictor = cls(
             content=content,
             networks=tuple(without_prefix(f"network{i}", tensors) for i in range(content.networks)),
-            transfer=FittedTransfer.from_arrays(arrays, collapsed=collapsed) if arrays else None,
+            transfer=FittedTransfer.from_arrays(transfer, collapsed=collapsed)
+            if transfer
+            else None,
+            fusion=FittedFusion.from_arrays(fusion) if fusion else None,
+            record=Record.from_arrays(arrays("record")),
+            novelty=FittedNovelty.from_arrays(novelty) if novelty else None,
+            trained=tensors["trained"].numpy(),
             fabric=fabric,
         )
         try:
@@ -85,9 +115,16 @@ class Predictor:
         tensors: Tensors = {}
         for index, weights in enumerate(self.networks):
             tensors |= prefixed(f"network{index}", weights)
-        if self.transfer is not None:
-            arrays = self.transfer.arrays()
-            tensors |= prefixed("transfer", {n: torch.from_numpy(a) for n, a in arrays.items()})
+        parts: dict[str, Any] = {
+            "transfer": self.transfer,
+            "fusion": self.fusion,
+            "record": self.record,
+            "novelty": self.novelty,
+        }
+        for name, part in parts.items():
+            arrays = {} if part is None else part.arrays()
+            tensors |= prefixed(name, {n: torch.from_numpy(a) for n, a in arrays.items()})
+        tensors["trained"] = torch.from_numpy(self.trained)
         write_bundle(folder, self.content, tensors, model_card(self.content))
 
     @property
@@ -148,7 +185,13 @@ class Predictor:
             processes=processes,
         )
 
-    def posteriors(self, catalogue: Catalogue, decoder: Decoder, batch: int = 1024) -> Posteriors:
+    def posteriors(
+        self,
+        catalogue: Catalogue,
+        decoder: Decoder,
+        seen: Seen | None = None,
+        batch: int = 1024,
+    ) -> Posteriors:
         """Give the posteriors of objects from their images and their votes.
 
         Parameters
@@ -157,6 +200,8 @@ class Predictor:
             The objects.
         decoder
             Open decoder of their images.
+        seen
+            What the objects before them look like, to find duplicates; takes these in.
         batch
             Objects that are decoded together.
 
@@ -171,16 +216,29 @@ class Predictor:
         self._check_words(catalogue)
         flags = np.zeros(len(catalogue), np.uint32)
         image = np.full((len(catalogue), self.layout.classes), np.nan)
+        hashes = np.zeros(len(catalogue), np.uint64)
         for rows in _chunks(len(catalogue), batch):
             part = decoder.decode(
                 catalogue.ids[rows].tolist(), catalogue.images[rows].tolist(), catalogue.rows[rows]
             )
-            usable = np.flatnonzero(part.flags == 0)
+            usable = np.flatnonzero((part.flags & int(UNUSABLE_IMAGE)) == 0)
             self._check_sizes(part.sizes[usable], catalogue.ids[rows][usable])
             flags[rows] = part.flags
-            logits = self.reader.logits(part.pixels[usable])
-            image[rows[usable]] = softmax(logits / self.content.temperature)
-        return Posteriors(image=image, votes=self.votes_posterior(catalogue), flags=flags)
+            read = self.reader.read(part.pixels[usable])
+            image[rows[usable]] = softmax(read.logits / self.content.temperature)
+            hashes[rows[usable]] = pixel_hashes(part.pixels[usable])
+            if self.novelty is not None and len(usable):
+                unlike = rows[usable[self.novelty.unlike(read.features)]]
+                flags[unlike] |= np.uint32(Flag.UNLIKE_TRAINING)
+        votes = self.votes_posterior(catalogue)
+        flags |= vote_flags(catalogue, image, votes)
+        flags[np.isin(id_hashes(catalogue.ids), self.trained)] |= np.uint32(Flag.TRAINED_ON)
+        if seen is not None:
+            flags[seen.add(hashes, catalogue.positions)] |= np.uint32(Flag.DUPLICATE)
+        fused = (
+            np.full_like(image, np.nan) if self.fusion is None else self.fusion.fuse(image, votes)
+        )
+        return Posteriors(image=image, votes=votes, fused=fused, flags=flags)
 
     def votes_posterior(self, catalogue: Catalogue) -> Floats:
         """Give the posterior from the votes, shape (object, class); NaN where there are none."""
@@ -219,6 +277,18 @@ class Predictor:
                 f"was trained on cutouts of {describe_size(self.content.native)}, and another "
                 "size shows another part of the sky; make cutouts as those of the training"
             )
+
+
+def id_hashes(ids: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Hash ids to whole numbers, shape (object,).
+
+    Examples
+    --------
+    >>> len(set(id_hashes(np.array(["587", "588", "587"])).tolist()))
+    2
+    """
+    digests = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in ids.tolist()]
+    return np.frombuffer(b"".join(digests), np.int64)
 
 
 def _chunks(count: int, size: int) -> Iterator[NDArray[np.int64]]:

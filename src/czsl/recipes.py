@@ -8,9 +8,16 @@ set to ``false`` is left out.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from czsl.errors import ConfigError, Problems, nearest
 from czsl.slips import note_slips, refuse, settings_of
@@ -131,6 +138,16 @@ class Transfer(Settings):
     extra: bool | tuple[str, ...] = True
 
 
+Weight = Annotated[float, Field(ge=0)]
+
+Weights = Annotated[
+    tuple[Weight, ...],
+    Field(min_length=1, max_length=5),
+    BeforeValidator(lambda value: value if isinstance(value, list | tuple) else (value,)),
+]
+"""One weight, or a few to choose from."""
+
+
 class Finetune(Training):
     """The stage that learns from experts and transferred labels.
 
@@ -141,8 +158,9 @@ class Finetune(Training):
     transferred
         Weight of a transferred label against an expert's, multiplied by n / (n + 20) for n
         votes, since a label stands on its votes; so many of them, drawn anew, are in an
-        epoch as their weights sum to. With ``"squared"`` all are in every epoch and weigh
-        the same, and 0 leaves them out.
+        epoch as their weights sum to. Of several weights the one is taken whose networks
+        give the experts' objects that they did not see the highest likelihood. With
+        ``"squared"`` all are in every epoch and weigh the same, and 0 leaves them out.
     votes
         Weight of the votes' likelihood (per vote) beside the classes' loss.
     head
@@ -159,13 +177,30 @@ class Finetune(Training):
     """
 
     loss: Literal["squared", "entropy"]
-    transferred: float = Field(ge=0)
+    transferred: Weights
     votes: float = Field(default=0.0, ge=0)
     head: Literal["logistic", "random"] = "random"
     encoder_rate: float = Field(default=1.0, ge=0)
     layer_decay: float = Field(default=1.0, ge=0, le=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
     freeze: bool = False
+
+
+class Sets(Settings):
+    """The set of classes of an object that cannot be ruled out.
+
+    Parameters
+    ----------
+    coverage
+        Share of the objects of each class whose set is to hold that class.
+    held_out
+        Share of the experts' objects that train nothing and make the sets alone, which then
+        hold their coverage exactly; with 0 all experts' objects make them, each judged out
+        of fold, and the coverage is approximate.
+    """
+
+    coverage: float = Field(default=0.9, gt=0, lt=1)
+    held_out: float = Field(default=0.0, ge=0, le=0.8)
 
 
 class Recipe(Settings):
@@ -196,6 +231,10 @@ class Recipe(Settings):
         Settings of the stages.
     calibrate
         Whether one temperature is fitted to the out-of-fold scores.
+    fuse
+        Whether the posteriors from the image and from the votes are joined into one.
+    sets
+        How the set of classes that cannot be ruled out is made.
     """
 
     name: RecipeName
@@ -210,6 +249,8 @@ class Recipe(Settings):
     transfer: Transfer | None
     finetune: Finetune | None
     calibrate: bool
+    fuse: bool = False
+    sets: Sets | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -248,7 +289,7 @@ CZSL2023 = Recipe(
     reconstruct=Training(**_published()),
     pretrain=Pretrain(**_published(), targets="majority", experts=True),
     transfer=Transfer(kind="perceptron", extra=False),
-    finetune=Finetune(**_published(), loss="squared", transferred=1.0),
+    finetune=Finetune(**_published(), loss="squared", transferred=(1.0,)),
     calibrate=False,
 )
 
@@ -285,7 +326,7 @@ DEFAULT = Recipe(
         average=0.98,
         augment=Augment(),
         loss="entropy",
-        transferred=1.0,
+        transferred=(0.0, 1.0),
         votes=0.2,
         head="logistic",
         encoder_rate=1.0,
@@ -294,6 +335,8 @@ DEFAULT = Recipe(
         freeze=True,
     ),
     calibrate=True,
+    fuse=True,
+    sets=Sets(),
 )
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (DEFAULT, CZSL2023)}

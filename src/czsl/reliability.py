@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from czsl.scores import Floats, Labels, wilson_interval
+from czsl.scores import Floats, Labels, known_rows, wilson_interval
 
 
 def confusion(predicted: Labels, labels: Labels, classes: int) -> Labels:
@@ -118,6 +118,64 @@ def reliability(posterior: Floats, labels: Labels, number: int = 10) -> list[Bin
     known = ~np.any(np.isnan(posterior), axis=1)
     best = posterior[known].argmax(axis=1)
     return bins(posterior[known].max(axis=1), best == labels[known], number)
+
+
+def calibration_interval(
+    posterior: Floats, labels: Labels, *, draws: int = 500, seed: int = 0
+) -> dict[str, float] | None:
+    """Give the expected calibration error with its 95% interval, and what chance alone gives.
+
+    The interval is that of a bootstrap over objects. Of few objects even true
+    probabilities show an error: ``by_chance`` is its mean over classes drawn from the
+    posterior itself.
+
+    Parameters
+    ----------
+    posterior
+        Shape (object, class); rows of NaN are left out.
+    labels
+        True class, shape (object,).
+    draws
+        Number of draws.
+    seed
+        Of the draws.
+
+    Returns
+    -------
+    dict or None
+        ``error, low, high, by_chance, n``; None without any object.
+
+    Examples
+    --------
+    >>> posterior = np.array([[0.9, 0.1]] * 10)
+    >>> found = calibration_interval(posterior, np.array([0] * 9 + [1]))
+    >>> round(found["error"], 3), found["n"]
+    (0.0, 10)
+    """
+    known = known_rows(posterior)
+    if not known.any():
+        return None
+    stated = posterior[known].max(axis=1)
+    right = posterior[known].argmax(axis=1) == labels[known]
+    random, number = np.random.default_rng(seed), len(stated)
+    chosen = random.integers(number, size=(draws, number))
+    errors = [_error(stated[rows], right[rows]) for rows in chosen]
+    chance = [_error(stated, random.random(number) < stated) for _ in range(draws)]
+    low, high = np.quantile(errors, [0.025, 0.975]).tolist()
+    return {
+        "error": _error(stated, right),
+        "low": low,
+        "high": high,
+        "by_chance": float(np.mean(chance)),
+        "n": number,
+    }
+
+
+def _error(stated: Floats, right: NDArray[np.bool_], number: int = 10) -> float:
+    """Give the expected calibration error of stated probabilities."""
+    place = np.minimum((stated * number).astype(np.int64), number - 1)
+    excess = np.bincount(place, weights=right - stated, minlength=number)
+    return float(np.abs(excess).sum() / len(stated))
 
 
 def calibration_error(found: Sequence[Bin]) -> float | None:

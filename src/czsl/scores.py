@@ -46,6 +46,18 @@ def wilson_interval(correct: int, number: int) -> tuple[float, float]:
     return float((middle - spread) / scale), float((middle + spread) / scale)
 
 
+def known_rows(posterior: Floats) -> NDArray[np.bool_]:
+    """Say which objects have a posterior, shape (object,): no value of theirs is NaN.
+
+    Examples
+    --------
+    >>> known_rows(np.array([[0.2, 0.8], [np.nan, np.nan]]))
+    array([ True, False])
+    """
+    known: NDArray[np.bool_] = np.all(~np.isnan(posterior), axis=1)
+    return known
+
+
 def accuracy(predicted: Labels, labels: Labels) -> dict[str, Any]:
     """Give the share of objects whose class is right, with its 95% interval.
 

@@ -46,6 +46,9 @@ class CatalogueSettings(Settings):
         ``{band}`` stands for each of the bands in ``[images]``.
     fold
         Column of fold numbers; without it folds are made by seed.
+    position
+        Columns of right ascension and declination, degrees: objects within 1 arcsecond of one
+        another are told of.
     roots
         More folders that images may lie in, besides the configuration file's own.
     """
@@ -54,6 +57,7 @@ class CatalogueSettings(Settings):
     id: str
     images: str | None = None
     fold: str | None = None
+    position: tuple[str, str] | None = None
     roots: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -151,6 +155,11 @@ class ClassesSettings(Settings):
         fraction, for the debiased majority among the arms of a comparison.
     mirror
         Classes that swap when the image is mirrored.
+    selection
+        Column of the probability, up to a factor, with which an object was given to experts,
+        where they saw no random sample.
+    weight
+        In its place, column of the number of objects that each stands for, up to a factor.
     """
 
     column: str
@@ -159,6 +168,8 @@ class ClassesSettings(Settings):
     from_answers: dict[str, Texts] = Field(default_factory=dict)
     debiased: dict[str, str] = Field(default_factory=dict)
     mirror: dict[str, str] = Field(default_factory=dict)
+    selection: str | None = None
+    weight: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -179,6 +190,11 @@ class ClassesSettings(Settings):
             slips.append(
                 f"'debiased' names {', '.join(map(repr, self.debiased))}; give a column for each "
                 f"of the classes {', '.join(map(repr, self.values))}, or leave it out"
+            )
+        if self.selection is not None and self.weight is not None:
+            slips.append(
+                "'selection' and 'weight' are both given; a weight is one over the probability of "
+                "selection, so give one of them"
             )
         refuse([*slips, *_mirror_slips(self.mirror, self.names, "class")])
         return self

@@ -27,10 +27,16 @@ if TYPE_CHECKING:
     from czsl.compare.runner import Tally
     from czsl.model import CzSL
     from czsl.run import Run
+    from czsl.survey.explain import Explanation
     from czsl.survey.predict import Predicted
     from czsl.train.progress import Progress
 
-SOURCES = {"image": "image", "votes": "votes (transfer)", "majority": "volunteers' majority"}
+SOURCES = {
+    "fused": "image and votes",
+    "image": "image",
+    "votes": "votes (transfer)",
+    "majority": "volunteers' majority",
+}
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -212,7 +218,7 @@ def show_warnings(warnings: Sequence[str]) -> None:
 def show_fit(model: CzSL, run: Run) -> None:
     """Print what a fit reached and where it is."""
     show_warnings(model.notes_)
-    rows = {SOURCES[name]: score for name, score in model.scores_.items()}
+    rows = {shown: model.scores_[name] for name, shown in SOURCES.items() if name in model.scores_}
     show_scores(rows, first="posterior from", title="Experts' objects not trained on (out of fold)")
     console.print(f"model: {run.model}    scores, history, predictions: {run.folder}")
 
@@ -223,6 +229,41 @@ def show_predicted(done: Predicted) -> None:
     console.print(
         f"{done.rows:,} objects predicted: {done.path}" + (f"  ({flags})" if flags else "")
     )
+    if done.shares is not None:
+        table = layout("class", "share", "95% interval", title="Shares, estimated from the table")
+        for name, share in done.shares.values.items():
+            interval = f"{done.shares.low[name]:.3f}-{done.shares.high[name]:.3f}"
+            table.add_row(escape(name), f"{share:.3f}", interval)
+        console.print(table)
+
+
+def show_explained(found: Explanation) -> None:
+    """Print what a model says of one object."""
+    console.print(f"[bold]{escape(found.name)}[/bold] ({found.tier}) by {escape(found.model)}")
+    if found.expert is not None:
+        console.print(f"an expert calls it {escape(found.expert)}")
+    if found.posteriors:
+        classes = list(next(iter(found.posteriors.values())))
+        table = layout("posterior from", *classes, title="Image and votes")
+        for source, posterior in found.posteriors.items():
+            counts = "  (counts)" if source == found.source else ""
+            table.add_row(source + counts, *(f"{value:.3f}" for value in posterior.values()))
+        console.print(table)
+        possible = " or ".join(found.classes)
+        level = "" if found.coverage is None else f"; at {found.coverage:.0%} coverage: {possible}"
+        console.print(f"class: [bold]{escape(found.decided)}[/bold]{escape(level)}")
+    for question, answers in found.votes.items():
+        table = layout("answer", "votes", title=f"Votes on {question!r}")
+        for answer, value in answers.items():
+            table.add_row(escape(answer), f"{value:g}")
+        console.print(table)
+    if found.neighbours:
+        table = layout("object", "experts", "distance", title="Likest experts' objects")
+        for one in found.neighbours:
+            table.add_row(escape(one.name), escape(one.expert), f"{one.distance:.2f}")
+        console.print(table)
+    for name, meaning in found.flags.items():
+        console.print(f"[yellow]{name}[/yellow]: {escape(meaning)}", soft_wrap=True)
 
 
 def show_guess(guess: Guess, out: Path) -> None:

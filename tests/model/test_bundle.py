@@ -243,7 +243,7 @@ def test_before_fit_there_is_nothing_to_ask(tmp_path):
 
 def test_probabilities_are_scaled_by_the_models_own_temperature(folder, survey):
     catalogue = tiny_catalogue(survey, quick("default"))
-    names = [f"p_{name}" for name in CzSL.load(folder).classes_]
+    names = [f"p_image_{name}" for name in CzSL.load(folder).classes_]
 
     def predicted() -> np.ndarray:
         table = CzSL.load(folder, device="cpu", threads=1).predict(catalogue)

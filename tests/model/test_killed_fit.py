@@ -48,5 +48,7 @@ def test_a_fit_killed_three_times_ends_with_the_same_model(survey, runs, tmp_pat
         assert (out / file).read_bytes() == (whole / file).read_bytes(), file
     epochs = sum(1 for one in told if one.share == 1.0)
     lines = (whole / "history.csv").read_text().count("\n") - 1
+    if name == "default":
+        lines += 4  # those of the weight that was not chosen: two folds of two epochs
     assert 0 < epochs < lines  # it went on, and did not begin again
     assert not list((out / "stages").glob("*.checkpoint*"))

@@ -11,6 +11,7 @@ from czsl.errors import ModelError
 from czsl.flags import Flag
 from czsl.model import to_astropy
 from czsl.predictions import Posteriors, predictions_table, votes_on
+from czsl.verdicts import Verdicts
 from tiny import MISSING, TRUNCATED, name_of, quick, tiny_catalogue, tiny_model, truth
 
 COLUMNS = [
@@ -19,6 +20,8 @@ COLUMNS = [
     "p_round",
     "p_cw",
     "p_acw",
+    "source",
+    "set",
     "p_image_round",
     "p_image_cw",
     "p_image_acw",
@@ -53,17 +56,44 @@ def test_every_object_is_a_row_in_the_tables_order(predicted, fitted):
 
 
 def test_images_that_fail_are_rows_with_flags_and_empty_probabilities(predicted):
-    image = matrix(predicted, "p")
+    image = matrix(predicted, "p_image")
     bad = np.flatnonzero(np.isnan(image).any(axis=1))
     assert bad.tolist() == [TRUNCATED, MISSING]
     assert np.isnan(image[bad]).all()
-    assert predicted["class"].mask[bad].all()
-    assert not predicted["class"].mask.sum() > 2
-    flags = predicted["flags"]
+    flags = predicted["flags"] & ~int(Flag.IMAGE_VOTES_DISAGREE | Flag.UNLIKE_TRAINING)
     assert flags[TRUNCATED] == Flag.IMAGE_UNREADABLE
     assert flags[MISSING] == Flag.IMAGE_MISSING | Flag.NO_VOTES
-    assert not flags[0]
+    assert flags[0] == Flag.TRAINED_ON
     assert flags[50] == Flag.NO_VOTES
+
+
+def test_the_posterior_that_counts_is_of_what_there_is(predicted):
+    source = np.ma.filled(predicted["source"], "")
+    assert source[MISSING] == ""
+    assert predicted["class"].mask.tolist() == [row == MISSING for row in range(60)]
+    assert source[TRUNCATED] == "votes"
+    assert set(source[16:20]) == {"image"}
+    assert set(source[:16]) == {"fused"}
+    p = matrix(predicted, "p")
+    np.testing.assert_allclose(p[TRUNCATED], matrix(predicted, "p_votes")[TRUNCATED])
+    np.testing.assert_allclose(p[16:20], matrix(predicted, "p_image")[16:20])
+
+
+def test_no_set_is_empty_and_each_is_of_classes(predicted):
+    sets = np.ma.filled(predicted["set"], "")
+    for row, words in enumerate(sets.tolist()):
+        if row != MISSING:
+            assert set(words.split("|")) <= {"round", "cw", "acw"}
+    # Seven experts' objects of a class are too few for 90%: every class stays possible.
+    assert set(np.delete(sets, MISSING).tolist()) == {"round|cw|acw"}
+
+
+def test_a_lower_coverage_gives_smaller_sets(fitted):
+    model, catalogue = fitted
+    sets = np.ma.filled(model.predict(catalogue, coverage=0.5)["set"], "")
+    assert min(len(words.split("|")) for words in sets.tolist()) == 1
+    with pytest.raises(ModelError, match=r"coverage of 0.99 takes 99 experts' objects"):
+        model.predict(catalogue, coverage=0.99)
 
 
 def test_probabilities_sum_to_one_and_the_class_is_the_largest(predicted):
@@ -109,7 +139,8 @@ def test_no_object_and_no_usable_image_are_no_accident(fitted):
     none = model.predict(catalogue.select(np.zeros(0, np.int64)))
     assert (len(none), none.colnames) == (0, COLUMNS)
     bad = model.predict(catalogue.select(np.array([TRUNCATED, MISSING])))
-    assert np.isnan(matrix(bad, "p")).all()
+    assert np.isnan(matrix(bad, "p_image")).all()
+    assert np.isnan(matrix(bad, "p")).any(axis=1).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +202,9 @@ def test_a_catalogue_without_votes_is_predicted_from_images(survey, fitted, pred
     sections = {"votes": None, "classes": {"from_answers": {}}}
     catalogue = tiny_catalogue(survey, quick("default"), **sections)
     found = fitted[0].predict(catalogue)
-    np.testing.assert_allclose(matrix(found, "p"), matrix(predicted, "p"), atol=1e-6)
+    for prefix in ("p", "p_image"):
+        expected = matrix(predicted, "p_image")
+        np.testing.assert_allclose(matrix(found, prefix), expected, atol=1e-6)
     assert np.isnan(matrix(found, "p_votes")).all()
     assert set(found["n_votes"]) == {0}
 
@@ -188,9 +221,15 @@ def test_what_is_not_known_is_null(fitted):
     _, catalogue = fitted
     some = catalogue.select(np.array([0, 45, 59]))
     image = np.array([[0.2, 0.5, 0.3], [np.nan] * 3, [1.0, 0.0, 0.0]])
-    table = predictions_table(
-        some, Posteriors(image=image, votes=np.full((3, 3), np.nan), flags=np.array([0, 4, 0]))
-    )
+    unknown = np.full((3, 3), np.nan)
+    flags = np.array([0, 4, 32], np.uint32)
+    posteriors = Posteriors(image=image, votes=unknown, fused=unknown, flags=flags)
+    sets = np.array([[True, True, False], [False] * 3, [True, False, False]])
+    decided = np.array([1, -1, 0])
+    verdicts = Verdicts(posterior=posteriors.best, decided=decided, sets=sets)
+    table = predictions_table(some, posteriors, verdicts)
+    assert table["source"].to_pylist() == ["image", None, "image"]
+    assert table["set"].to_pylist() == ["round|cw", None, "round"]
     assert table["class"].to_pylist() == ["cw", None, "round"]
     assert table["p_cw"].to_pylist() == [0.5, None, 0.0]
     assert table["p_votes_cw"].null_count == 3

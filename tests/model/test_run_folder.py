@@ -207,7 +207,7 @@ def test_same_seed_same_model_and_another_seed_another(survey, runs, tmp_path):
 def test_attributes_of_a_fitted_model(fitted):
     model, catalogue = fitted
     assert model.classes_ == ("round", "cw", "acw")
-    assert set(model.scores_) == {"image", "votes", "majority"}
+    assert set(model.scores_) == {"image", "votes", "majority", "fused"}
     assert {line["stage"] for line in model.history_} == {"pretrain", "finetune"}
     assert model.out_of_fold_["id"].tolist() == catalogue.ids[:20].tolist()
     assert isinstance(model, CzSL)

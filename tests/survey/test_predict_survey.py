@@ -17,7 +17,9 @@ from tiny import name_of, quick, tiny_catalogue, tiny_model, write_survey
 COLUMNS = [
     "id",
     "class",
-    *(f"{kind}_{one}" for kind in ("p", "p_image", "p_votes") for one in ("round", "cw", "acw")),
+    *(f"p_{one}" for one in ("round", "cw", "acw")),
+    *("source", "set"),
+    *(f"{kind}_{one}" for kind in ("p_image", "p_votes") for one in ("round", "cw", "acw")),
     "n_votes",
     "tier",
     "flags",
@@ -56,10 +58,12 @@ def test_every_format_holds_the_same_predictions(survey, model, expected, tmp_pa
     assert table.colnames == COLUMNS
     assert [str(one) for one in table["id"]] == expected["id"].tolist()
     assert (done.rows, done.path) == (60, out)
-    for name in COLUMNS[2:12]:
+    for name in (*COLUMNS[2:5], *COLUMNS[7:14]):
         np.testing.assert_allclose(numbers(table, name), numbers(expected, name), atol=1e-6)
     assert table["flags"].tolist() == expected["flags"].tolist()
-    assert dict(done.flags) == {"image_unreadable": 1, "image_missing": 1, "no_votes": 16}
+    told = {name: done.flags[name] for name in ("image_unreadable", "image_missing", "no_votes")}
+    assert told == {"image_unreadable": 1, "image_missing": 1, "no_votes": 16}
+    assert done.flags["trained_on"] == 47  # with votes or an expert's class, one image truncated
 
 
 def test_parts_of_a_table_give_what_the_whole_gives(survey, model, expected, tmp_path, monkeypatch):
@@ -111,7 +115,7 @@ def test_images_may_lie_elsewhere(survey, model, tmp_path):
     out = tmp_path / "a.csv"
     predict_table(model, table, out, images="pictures/{id}.png", processes=1)
     with out.open(newline="") as file:
-        assert sum(bool(row["class"]) for row in csv.DictReader(file)) == 58
+        assert sum(bool(row["class"]) for row in csv.DictReader(file)) == 59  # one has votes alone
 
 
 def test_a_missing_id_column_is_told_before_anything_is_written(survey, model, tmp_path):

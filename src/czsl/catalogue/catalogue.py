@@ -21,8 +21,11 @@ from czsl.catalogue.parts import (
     read_extra,
     read_folds,
     read_ids,
+    read_positions,
     read_questions,
+    read_weights,
     wanted_columns,
+    warn_of_duplicates,
     warn_of_partial_votes,
 )
 from czsl.catalogue.table import bytes_columns, column_names, read_table, scan_table
@@ -59,6 +62,11 @@ class Catalogue:
         Their names.
     folds : (object,)
         Fold of each object, from 0, -1 where it has none; None without a fold column.
+    positions : (object, 2)
+        Right ascension and declination in degrees, NaN where missing; None without columns.
+    weights : (object,)
+        Objects of the survey that each stands for, up to a factor, NaN where missing; None
+        where experts are taken to have seen a random sample.
     warnings
         What the user should know.
 
@@ -95,6 +103,8 @@ class Catalogue:
     extra: NDArray[np.float64]
     extra_names: tuple[str, ...] = ()
     folds: NDArray[np.int64] | None = None
+    positions: NDArray[np.float64] | None = None
+    weights: NDArray[np.float64] | None = None
     warnings: tuple[Problem, ...] = ()
 
     @classmethod
@@ -162,6 +172,8 @@ class Catalogue:
             experts=self.experts[rows],
             extra=self.extra[rows],
             folds=None if self.folds is None else self.folds[rows],
+            positions=None if self.positions is None else self.positions[rows],
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     def hiding(self, *, classes: NDArray[np.bool_], votes: NDArray[np.bool_]) -> Catalogue:
@@ -256,6 +268,9 @@ def _read(config: Config, problems: Problems) -> Catalogue:
     if fold in names:
         folds = read_folds(table, fold, catalogue.experts, problems, name=name, ids=catalogue.ids)
         catalogue = replace(catalogue, folds=folds)
+    warn_of_duplicates(
+        catalogue.positions, catalogue.experts, problems, name=name, ids=catalogue.ids
+    )
     if not problems.fatal:  # else votes or classes may only seem to be missing
         check_tiers(config, catalogue.experts, catalogue.has_votes, problems, name=name)
     return replace(catalogue, config=_with_units(config, catalogue.questions))
@@ -304,6 +319,8 @@ class _Reader:
         if config.classes.column in table.column_names:
             experts = read_experts(table, config.classes, problems, name=name)
         more = extra_names(config)
+        positions = read_positions(table, config, problems, name=name, ids=ids, start=start)
+        weights = read_weights(table, config, experts, problems, name=name, ids=ids, start=start)
         return Catalogue(
             config=config,
             ids=ids,
@@ -313,4 +330,6 @@ class _Reader:
             experts=experts,
             extra=read_extra(table, more, problems, name=name, ids=ids, start=start),
             extra_names=more,
+            positions=positions,
+            weights=weights,
         )

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from czsl.catalogue.columns import note_rows, number_column, text_column
+from czsl.catalogue.duplicates import neighbours
 from czsl.catalogue.images import holds_many, pattern_columns
 from czsl.catalogue.votes import Votes, no_votes, read_votes
 from czsl.config import Config, VotesSettings
@@ -48,12 +49,18 @@ def wanted_columns(config: Config) -> list[Wanted]:
     found = needed_columns(config)
     if config.catalogue.fold is not None:
         found.append(Wanted(setting="[catalogue] fold", column=config.catalogue.fold, text=True))
+    for name in config.catalogue.position or ():
+        found.append(Wanted(setting="[catalogue] position", column=name, text=False))
     for votes in config.votes:
         found += _votes_columns(votes, "[votes]" if len(config.votes) == 1 else "[[votes]]")
         place = f"[votes] extra of {votes.question!r}"
         found += [Wanted(setting=place, column=name, text=False) for name in votes.extra]
-    column = config.classes.column
-    return [*found, Wanted(setting="[classes] column", column=column, text=True)]
+    found.append(Wanted(setting="[classes] column", column=config.classes.column, text=True))
+    for setting in ("selection", "weight"):
+        column = getattr(config.classes, setting)
+        if column is not None:
+            found.append(Wanted(setting=f"[classes] {setting}", column=column, text=False))
+    return found
 
 
 def _votes_columns(votes: VotesSettings, section: str) -> list[Wanted]:
@@ -181,6 +188,93 @@ def read_extra(
         where = f"{name}, column {column!r}"
         note_rows(problems, where, "infinite value{s}", infinite, "leave it empty", ids, start)
     return values
+
+
+def read_positions(
+    table: pa.Table,
+    config: Config,
+    problems: Problems,
+    *,
+    name: str,
+    ids: NDArray[np.str_],
+    start: int = 0,
+) -> NDArray[np.float64] | None:
+    """Read right ascension and declination in degrees, (object, 2); NaN where missing.
+
+    None where the configuration names no such columns, or the table lacks one.
+    """
+    columns = config.catalogue.position
+    if columns is None or not set(columns) <= set(table.column_names):
+        return None
+    values = [
+        number_column(table, column, problems, name=name, ids=ids, start=start)
+        for column in columns
+    ]
+    for column, angle, low, high in zip(columns, values, (-180, -90), (360, 90), strict=True):
+        wrong = np.flatnonzero((angle < low) | (angle > high))
+        remedy = f"degrees from {low} to {high} are needed"
+        where = f"{name}, column {column!r}"
+        note_rows(problems, where, "angle{s} out of range", wrong, remedy, ids, start)
+    return np.stack(values, axis=1)
+
+
+def warn_of_duplicates(
+    positions: NDArray[np.float64] | None,
+    experts: NDArray[np.int64],
+    problems: Problems,
+    *,
+    name: str,
+    ids: NDArray[np.str_],
+) -> None:
+    """Warn of objects that stand in the table twice, at the same place."""
+    if positions is None:
+        return
+    one, other = neighbours(positions, positions)
+    pairs = one < other
+    if not pairs.any():
+        return
+    first, second = one[pairs], other[pairs]
+    both = int(np.sum((experts[first] >= 0) & (experts[second] >= 0)))
+    problems.warn(
+        f"{name}, [catalogue] position",
+        f"{len(first)} pair(s) of rows within 1 arcsecond of one another, first "
+        f"{str(ids[first[0]])!r} and {str(ids[second[0]])!r}",
+        f"they are taken for objects of their own; {both} of the pairs have an expert's class "
+        "twice, and then the one may teach what the other is scored on: keep one row of each",
+    )
+
+
+def read_weights(
+    table: pa.Table,
+    config: Config,
+    experts: NDArray[np.int64],
+    problems: Problems,
+    *,
+    name: str,
+    ids: NDArray[np.str_],
+    start: int = 0,
+) -> NDArray[np.float64] | None:
+    """Read how many objects each stands for, up to a factor, (object,); NaN where missing.
+
+    None where the configuration names no such column, or the table lacks it. An expert's
+    object needs a weight, and none is zero or less.
+    """
+    column = config.classes.selection or config.classes.weight
+    if column is None or column not in table.column_names:
+        return None
+    values = number_column(table, column, problems, name=name, ids=ids, start=start)
+    where = f"{name}, column {column!r}"
+    lost = np.flatnonzero(np.isnan(values) & (experts >= 0))
+    remedy = "give every object that has an expert's class a number above 0"
+    note_rows(problems, where, "expert object{s} without a number", lost, remedy, ids, start)
+    wrong = np.flatnonzero((values <= 0) | np.isinf(values))
+    note_rows(
+        problems, where, "number{s} that are zero, less or infinite", wrong, remedy, ids, start
+    )
+    if config.classes.weight is not None:
+        return values
+    with np.errstate(divide="ignore"):  # noted above
+        return 1 / values
 
 
 def read_folds(

@@ -6,8 +6,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from czsl.compare.arms import Majority, Probe, RecipeArm, VotesArm
+from czsl.compare.arms import Majority, Probe, VotesArm
 from czsl.compare.cell import Arm
+from czsl.compare.fusions import FusionArm
+from czsl.compare.recipe_arm import RecipeArm
 from czsl.recipes import Recipe, Transfer
 
 TIERS = {
@@ -17,6 +19,17 @@ TIERS = {
     "finetune": "experts' classes",
 }
 """What each stage of a recipe learns from, in words."""
+
+RULES = {
+    "fused": "Image and votes, joined by exponents that are fitted out of fold.",
+    "fused_in_fold": "The same, fitted to images that the networks have learned from.",
+    "product": "Image and votes, multiplied, the classes' shares counted once.",
+    "tempered_product": "The product, with one exponent that is fitted out of fold.",
+    "crowdlab": "Image and votes, averaged by CROWDLAB's weights.",
+    "space_warps": "The image, moved by every vote as Space Warps does.",
+    "gravity_spy": "The image as the first vote, as Gravity Spy does.",
+}
+"""How image and votes are joined, in words."""
 
 SAMPLINGS = {"over": ", rare classes over-sampled", "under": ", common classes under-sampled"}
 
@@ -36,6 +49,8 @@ def about_arm(arm: Arm) -> str:
     """
     if isinstance(arm, RecipeArm):
         return _about_recipe(arm.recipe, arm.ceiling)
+    if isinstance(arm, FusionArm):
+        return f"{RULES[arm.rule]} {_about_recipe(arm.recipe, False)}"
     if isinstance(arm, VotesArm):
         taught = "every training object" if arm.ceiling else "experts' objects"
         sampled = SAMPLINGS.get(arm.sampling, "")

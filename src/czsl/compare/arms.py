@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.catalogue import majority_probability
-from czsl.chain import learn
 from czsl.compare.cell import Arm, Cell
+from czsl.compare.fusions import FUSIONS, FusionArm
+from czsl.compare.recipe_arm import RecipeArm, spread
 from czsl.config import Config
 from czsl.errors import ArgumentError, CatalogueError, nearest
 from czsl.nets.network import make_network
 from czsl.recipes import Recipe, Training, Transfer, recipe_settings
 from czsl.stages.calibrate import softmax
 from czsl.stages.head import STRENGTHS, turned_features
-from czsl.stages.infer import open_reader
 from czsl.stages.logistic import fit_logistic
 from czsl.stages.reconstruct import reconstruct
 from czsl.stages.sampling import resampled
@@ -29,46 +29,6 @@ Floats = NDArray[np.float64]
 
 COLLAPSED = "collapsed"
 """The word of a note that tells of a transfer which has lost a class."""
-
-
-@dataclass(frozen=True)
-class RecipeArm:
-    """A recipe, fitted as ``czsl fit`` does; it judges by the image alone.
-
-    Parameters
-    ----------
-    recipe
-        The settings of its stages.
-    ceiling
-        Whether it learns from the experts' class of every training object.
-    """
-
-    recipe: Recipe
-    ceiling: bool = False
-
-    def __call__(self, cell: Cell) -> Floats:
-        """Fit and judge."""
-        training = cell.ceiling if self.ceiling else cell.training
-        context = cell.context(self.recipe.precision)
-        learned = learn(training, self.recipe, context, cell.usable)
-        cell.notes.extend(learned.notes)
-        if self.recipe.sampling != "none":
-            cell.even_prior()
-        layout = make_layout(training.config.votes, training.config.classes)
-        reader = open_reader(
-            learned.networks,
-            self.recipe,
-            layout,
-            channels=context.channels,
-            view=context.view,
-            from_answers=learned.from_answers,
-            device=context.fabric.device,
-        )
-        known = cell.images.usable[cell.scored]
-        posterior = np.full((len(known), layout.classes), np.nan)
-        logits = reader.stored(cell.images, cell.scored[known])
-        posterior[known] = softmax(logits / learned.temperature)
-        return posterior
 
 
 @dataclass(frozen=True)
@@ -179,10 +139,8 @@ class Probe:
             seed=cell.seed,
         )
         known = cell.images.usable[cell.scored]
-        posterior = np.full((len(known), layout.classes), np.nan)
         scaled = (features(cell.scored[known]) - fitted.mean) / fitted.scale
-        posterior[known] = softmax(scaled @ fitted.weight + fitted.bias)
-        return posterior
+        return spread(softmax(scaled @ fitted.weight + fitted.bias), known)
 
 
 def _judged(
@@ -190,14 +148,12 @@ def _judged(
 ) -> Floats:
     """Apply a transfer to the scored objects that it can judge."""
     known = usable[cell.scored]
-    posterior = np.full((len(known), len(cell.truth.classes)), np.nan)
-    posterior[known] = fitted.probabilities(features[cell.scored[known]])
-    return posterior
+    return spread(fitted.probabilities(features[cell.scored[known]]), known)
 
 
 def judges_images(arm: Arm) -> bool:
     """Tell whether an arm that ships needs images; of others it is not known."""
-    return isinstance(arm, RecipeArm | Probe)
+    return isinstance(arm, RecipeArm | FusionArm | Probe)
 
 
 def without(recipe: Recipe, *stages: str) -> Recipe:
@@ -263,6 +219,7 @@ def all_arms(config: Config) -> dict[str, Arm]:
         "ceiling": RecipeArm(without(default, "pretrain", "transfer"), ceiling=True),
         **_published_arms(published),
         **_vote_arms(config),
+        **_fusion_arms(config, default),
     }
     for sampling in ("over", "under"):
         changes = {"sampling": sampling}
@@ -270,6 +227,17 @@ def all_arms(config: Config) -> dict[str, Arm]:
         arms[f"czsl2023_{sampling}"] = RecipeArm(published.model_copy(update=changes))
     more = {name: RecipeArm(recipe) for name, recipe in config.arms.items() if name not in arms}
     return arms | more
+
+
+def _fusion_arms(config: Config, default: Recipe) -> dict[str, Arm]:
+    """Give the arms that judge by image and votes."""
+    if default.transfer is None or not config.votes:
+        return {}
+    arms: dict[str, Arm] = {name: FusionArm(default, name) for name in FUSIONS}
+    if any(votes.extra for votes in config.votes):
+        raw = default.transfer.model_copy(update={"extra": False})
+        arms["fused_raw"] = FusionArm(default.model_copy(update={"transfer": raw}), "fused")
+    return arms
 
 
 def _published_arms(published: Recipe) -> dict[str, Arm]:
@@ -325,10 +293,18 @@ ARM_NAMES = {
     "logistic_extra": "logistic, more columns",
     "logistic_ceiling": "logistic, all experts",
     "probe": "unlabelled, linear probe",
+    "fused": "image and votes, fused",
+    "fused_raw": "fused, plain votes",
+    "fused_in_fold": "fused, fitted in fold",
+    "product": "image times votes",
+    "tempered_product": "image times votes, tempered",
+    "crowdlab": "CROWDLAB",
+    "space_warps": "Space Warps",
+    "gravity_spy": "Gravity Spy",
 }
 """What tables call an arm; others go by their own name."""
 
-GROUPS = ("tiers", "votes", "published", "ablations", "sampling", "images")
+GROUPS = ("tiers", "votes", "fusion", "published", "ablations", "sampling", "images")
 """Words that stand for several arms: see :func:`select_arms`."""
 
 
@@ -336,7 +312,8 @@ def select_arms(config: Config, names: Sequence[str] = ("tiers",)) -> dict[str, 
     """Give the arms of some names.
 
     ``tiers`` stands for the arms that show what each tier adds, with every arm that the
-    configuration names; ``votes`` for those that judge by votes; ``published`` for the
+    configuration names; ``votes`` for those that judge by votes; ``fusion`` for those that
+    judge by image and votes, beside image and votes alone; ``published`` for the
     published recipe, its baselines and ablations; ``ablations`` for the default recipe
     and its own; ``sampling`` for over- and under-sampling; ``images`` for all that judge
     by the image.
@@ -373,9 +350,15 @@ def _group(name: str, arms: Mapping[str, Arm], config: Config) -> list[str]:
     groups = {
         "tiers": [*TIERS, *(arm for arm in config.arms if arm not in TIERS)],
         "votes": [arm for arm in whole if judging[arm]],
+        "fusion": ["default", "logistic", *(arm for arm, made in arms.items() if _fuses(made))],
         "published": [arm for arm in whole if arm.startswith("czsl2023") or arm == "probe"],
         "ablations": ["experts", "volunteers", "no_transfer", "ceiling", "default"],
         "sampling": sampled,
-        "images": [arm for arm in whole if not judging[arm]],
+        "images": [arm for arm in whole if not judging[arm] and not _fuses(arms[arm])],
     }
     return groups.get(name, [])
+
+
+def _fuses(arm: Arm) -> bool:
+    """Tell whether an arm judges by image and votes."""
+    return isinstance(arm, FusionArm)

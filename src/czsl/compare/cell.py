@@ -52,6 +52,8 @@ class Cell:
     prior : (class,)
         Shares of the classes that the posterior takes for granted, for the moved decision:
         those among the objects of L, unless an arm that samples otherwise sets them.
+    sets : (scored, class)
+        Whether each class is in the set of each scored object; None unless an arm sets it.
     """
 
     truth: Catalogue
@@ -62,6 +64,7 @@ class Cell:
     hardware: Hardware
     report: Reporter = silent
     notes: list[str] = field(default_factory=list)
+    sets: NDArray[np.bool_] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         taught = self.truth.experts[self.split.experts]

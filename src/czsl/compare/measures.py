@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from czsl import reliability
 from czsl.errors import ArgumentError, nearest
 from czsl.ranking import Floats, Labels, Ranking, Weights, rank_class, ratio
-from czsl.scores import log_likelihoods
+from czsl.scores import known_rows, log_likelihoods
 
 DECISIONS = ("accuracy", "balanced_accuracy", "gmean")
 """Measures of the decision alone, each also moved."""
@@ -251,18 +251,6 @@ def confusion(posterior: Floats, labels: Labels, classes: int) -> Labels:
     [[1, 0, 0], [1, 0, 1]]
     """
     return reliability.confusion(decide(posterior), labels, classes)
-
-
-def known_rows(posterior: Floats) -> NDArray[np.bool_]:
-    """Say which objects have a posterior, shape (object,): no value of theirs is NaN.
-
-    Examples
-    --------
-    >>> known_rows(np.array([[0.2, 0.8], [np.nan, np.nan]]))
-    array([ True, False])
-    """
-    known: NDArray[np.bool_] = np.all(~np.isnan(posterior), axis=1)
-    return known
 
 
 def rarest(labels: Labels) -> int:

@@ -27,6 +27,7 @@ from czsl.errors import CzslError, RunError
 from czsl.files import fingerprint, replacing, write_json
 from czsl.imaging import open_images
 from czsl.machine import cores
+from czsl.stages.sets import coverage_by_class
 from czsl.train.progress import Reporter, silent
 
 Floats = NDArray[np.float64]
@@ -302,12 +303,17 @@ def _scores(cell: Cell, posterior: Floats) -> dict[str, Any]:
             labels = cell.truth.experts[cell.scored[inside]]
             values = prepare(posterior[inside], labels, cell.prior, rare=rare).values()
             found[name] = {n: v if np.isfinite(v) else None for n, v in values.items()}
+    inside = np.isin(cell.scored, cell.split.test)
+    sets = None if cell.sets is None else cell.sets[inside]
+    labels = cell.truth.experts[cell.scored[inside]]
+    covered = [] if sets is None else coverage_by_class(sets, labels, len(cell.truth.classes))
     sizes = {name: len(rows) for name, rows in cell.split.sets().items()}
     return {
         "scores": found,
         "prior": cell.prior.tolist(),
         "rare": rare,
         "sizes": sizes,
+        "coverage": covered,
         "collapsed": any(COLLAPSED in note for note in cell.notes),
     }
 

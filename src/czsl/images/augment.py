@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -77,6 +79,12 @@ def central(images: Tensor, view: int) -> Tensor:
     """
     start = (images.shape[-1] - view) // 2
     return images[..., start : start + view, start : start + view]
+
+
+def central_pixels(pixels: NDArray[np.uint8], view: int) -> NDArray[np.uint8]:
+    """Give the central square of stored images, shape (object, row, column, channel)."""
+    start = (pixels.shape[1] - view) // 2
+    return pixels[:, start : start + view, start : start + view]
 
 
 def steady(images: Tensor, view: int, *, resampled: bool) -> Tensor:

@@ -27,10 +27,13 @@ class Outputs(NamedTuple):
         questions); no columns where the network has no head for them.
     classes
         Logits of the experts' classes, shape (object, class).
+    features
+        What the encoder gives, shape (object, feature).
     """
 
     answers: Tensor
     classes: Tensor
+    features: Tensor
 
 
 class Network(nn.Module):
@@ -63,9 +66,10 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> Outputs:
         """Give the logits of answers and classes for a batch of images."""
-        features = self.dropout(self.encoder(images))
-        answers = self.answers(features) if self.answers else features[:, :0]
-        return Outputs(answers=answers, classes=self.classes(features))
+        features = self.encoder(images)
+        left = self.dropout(features)
+        answers = self.answers(left) if self.answers else left[:, :0]
+        return Outputs(answers=answers, classes=self.classes(left), features=features)
 
 
 def make_network(

@@ -70,7 +70,7 @@ def finetune(
     labels
         Experts' classes and transferred labels.
     settings
-        Loss, optimiser and length.
+        Loss, optimiser and length; of the weights of transferred labels it names one.
     sampling
         ``"none"``, ``"over"`` or ``"under"``, by class.
 
@@ -122,6 +122,11 @@ def from_scratch(settings: Finetune) -> Finetune:
         "images": round(1.6 * settings.images),
     }
     return settings.model_copy(update=changes)
+
+
+def weighing(settings: Finetune, weight: float) -> Finetune:
+    """Choose one of the weights of transferred labels."""
+    return settings.model_copy(update={"transferred": (weight,)})
 
 
 def layer_rates(network: Network, settings: Finetune) -> dict[str, float]:
@@ -187,7 +192,7 @@ def _companions(
     chosen = resampled(labels.classes, sampling, context.fold_seed)
     experts = labels.experts[chosen]
     number = votes.counts[labels.volunteers].sum(axis=1)
-    trust = settings.transferred * number / (number + FRACTION_VOTES)
+    trust = settings.transferred[0] * number / (number + FRACTION_VOTES)
     target = np.vstack([np.eye(votes.layout.classes)[labels.classes[chosen]], labels.transferred])
     rows = np.concatenate([experts, labels.volunteers])
     return Samples(

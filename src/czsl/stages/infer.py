@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -80,6 +81,23 @@ def open_reader(
     )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Read:
+    """What networks say of images.
+
+    Attributes
+    ----------
+    logits
+        Mean log-probability of each class, shape (object, class); the softmax of a row is
+        its posterior before calibration.
+    features
+        Features of the first network, averaged over the views, shape (object, feature).
+    """
+
+    logits: NDArray[np.float64]
+    features: NDArray[np.float32]
+
+
 class ClassReader:
     """Reads class log-probabilities off networks that share a shape.
 
@@ -121,56 +139,66 @@ class ClassReader:
         self.resampled = resampled
 
     @torch.no_grad()
-    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Give the mean log-probability of each class.
+    def read(self, pixels: NDArray[np.uint8]) -> Read:
+        """Read classes and features off images.
 
         Parameters
         ----------
         pixels
             Images of one batch, shape (object, row, column, channel).
-
-        Returns
-        -------
-        Array
-            Shape (object, class); the softmax of a row is its posterior before
-            calibration.
         """
         images = to_tensor(pixels, self.device)
-        total = self._turned(images)
+        logits, features = self._turned(images)
         if self.views == 8:
             # Mirrored before it is resampled: so a mirrored image has the very same views.
-            total = total + self._turned(images.flip(3))[:, self.mirror]
-        mean: NDArray[np.float64] = (
-            (total / (self.views * len(self.networks))).double().cpu().numpy()
+            mirrored, more = self._turned(images.flip(3))
+            logits, features = logits + mirrored[:, self.mirror], features + more
+        return Read(
+            logits=(logits / (self.views * len(self.networks))).double().cpu().numpy(),
+            features=(features / self.views).float().cpu().numpy(),
         )
-        return mean
+
+    def logits(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Give the mean log-probability of each class, as :meth:`read` does."""
+        return self.read(pixels).logits
 
     def stored(self, images: Images, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Give the same for rows of an image store, in batches."""
+        return self.read_stored(images, rows).logits
+
+    def read_stored(self, images: Images, rows: NDArray[np.int64]) -> Read:
+        """Read rows of an image store, in batches."""
         parts = [
-            self.logits(images.gather(rows[start : start + BATCH]))
+            self.read(images.gather(rows[start : start + BATCH]))
             for start in range(0, len(rows), BATCH)
         ]
-        return np.vstack([np.zeros((0, len(self.mirror))), *parts])
+        if not parts:
+            nothing = np.zeros((0, len(self.mirror)))
+            return Read(logits=nothing, features=np.zeros((0, 0), np.float32))
+        return Read(
+            logits=np.vstack([part.logits for part in parts]),
+            features=np.vstack([part.features for part in parts]),
+        )
 
-    def _turned(self, images: Tensor) -> Tensor:
-        """Sum over the networks and, of 8 views, the quarter turns, shape (object, class)."""
+    def _turned(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum over the networks and, of 8 views, the quarter turns: logits and features."""
         images = steady(images, self.view, resampled=self.resampled)
         turns = range(4 if self.views == 8 else 1)
-        return torch.stack(
-            [self._log_probabilities(images.rot90(turn, dims=(2, 3))) for turn in turns]
-        ).sum(dim=0)
+        seen = [self._log_probabilities(images.rot90(turn, dims=(2, 3))) for turn in turns]
+        logits, features = zip(*seen, strict=True)
+        return torch.stack(logits).sum(dim=0), torch.stack(features).sum(dim=0)
 
-    def _log_probabilities(self, images: Tensor) -> Tensor:
-        """Sum over the networks, shape (object, class)."""
+    def _log_probabilities(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum over the networks, shape (object, class), and the first one's features."""
         images = images.contiguous(memory_format=torch.channels_last)
-        total = torch.zeros(len(images), len(self.mirror), device=self.device)
+        total, features = torch.zeros(len(images), len(self.mirror), device=self.device), []
         for network in self.networks:
             outputs = network(images)
+            features.append(outputs.features)
             if self.answers is None:
                 total += outputs.classes.log_softmax(dim=1)
             else:
                 shares = answer_probabilities(outputs.answers, self.questions) @ self.answers
                 known = shares.sum(dim=1, keepdim=True).clamp(min=TINY)
                 total += (shares / known).clamp(min=TINY).log()
-        return total
+        return total, features[0]

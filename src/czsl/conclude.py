@@ -1,0 +1,149 @@
+"""From what networks and transfers say out of fold to posteriors: temperature and fusion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from czsl.recipes import Recipe
+from czsl.scores import log_loss
+from czsl.stages.calibrate import fit_temperature, softmax
+from czsl.stages.fuse import FittedFusion, fit_fusion, fuse_out_of_fold
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judged:
+    """What is said of experts' objects by what did not learn from them.
+
+    Attributes
+    ----------
+    logits
+        Of the networks, shape (object, class); NaN where the image cannot be used.
+    votes
+        Posterior of the transfer, shape (object, class); NaN where there are no votes.
+    folds
+        Fold of each, shape (object,); -1 where none.
+    held
+        Whether it was held out of all teaching, to make the sets, shape (object,).
+    """
+
+    logits: Floats
+    votes: Floats
+    folds: Labels
+    held: NDArray[np.bool_]
+
+    @classmethod
+    def nothing(cls, objects: int, classes: int) -> Self:
+        """Start with nothing said of so many objects."""
+        return cls(
+            logits=np.full((objects, classes), np.nan),
+            votes=np.full((objects, classes), np.nan),
+            folds=np.full(objects, -1),
+            held=np.zeros(objects, bool),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Conclusion:
+    """Calibrated posteriors of experts' objects, and what makes them of others.
+
+    Attributes
+    ----------
+    temperature
+        Divides the logits; 1 where it was not fitted.
+    prior
+        Shares of the classes among the experts' objects that teach, shape (class,).
+    fusion
+        Joins the posteriors from image and votes; None where the recipe does not.
+    image_posterior, votes_posterior, fused_posterior
+        Each out of fold or held out, shape (expert, class); NaN where nothing is known.
+    folds, held
+        As in :class:`Judged`.
+    """
+
+    temperature: float
+    prior: Floats
+    fusion: FittedFusion | None
+    image_posterior: Floats
+    votes_posterior: Floats
+    fused_posterior: Floats
+    folds: Labels
+    held: NDArray[np.bool_]
+
+
+def conclude(judged: Judged, labels: Labels, recipe: Recipe) -> Conclusion:
+    """Fit temperature and fusion to what was said out of fold.
+
+    Objects that are held out fit neither.
+
+    Parameters
+    ----------
+    judged
+        What is said of the experts' objects.
+    labels
+        Their classes, shape (expert,).
+    recipe
+        Whether posteriors are calibrated and fused.
+    """
+    known = ~np.isnan(judged.logits).any(axis=1)
+    fits = known & ~judged.held
+    temperature = 1.0
+    if recipe.calibrate and fits.any():
+        temperature = fit_temperature(judged.logits[fits], labels[fits])
+    image = np.full_like(judged.logits, np.nan)
+    image[known] = softmax(judged.logits[known] / temperature)
+    prior = class_shares(labels[~judged.held], image.shape[1])
+    fusion, fused = None, np.full_like(image, np.nan)
+    if recipe.fuse:
+        teach = ~judged.held
+        fusion = fit_fusion(image[teach], judged.votes[teach], labels[teach], prior)
+        fused[judged.held] = fusion.fuse(image[judged.held], judged.votes[judged.held])
+        fused[teach] = fuse_out_of_fold(
+            image[teach], judged.votes[teach], labels[teach], judged.folds[teach], prior
+        )
+    return Conclusion(
+        temperature=temperature,
+        prior=prior,
+        fusion=fusion,
+        image_posterior=image,
+        votes_posterior=judged.votes,
+        fused_posterior=fused,
+        folds=judged.folds,
+        held=judged.held,
+    )
+
+
+def class_shares(labels: Labels, classes: int) -> Floats:
+    """Give the shares of classes, each with half an object added, so that none is zero.
+
+    Examples
+    --------
+    >>> class_shares(np.array([0, 0, 0, 1]), 2)
+    array([0.7, 0.3])
+    """
+    counts = np.bincount(labels, minlength=classes) + 0.5
+    shares: Floats = counts / counts.sum()
+    return shares
+
+
+def held_out_loss(logits: Floats, labels: Labels) -> float:
+    """Give the log loss of logits at their own best temperature; 0 where none is known.
+
+    Parameters
+    ----------
+    logits
+        Out of fold, shape (object, class); rows of NaN are left out.
+    labels
+        Classes, shape (object,).
+    """
+    known = ~np.isnan(logits).any(axis=1)
+    if not known.any():
+        return 0.0
+    temperature = fit_temperature(logits[known], labels[known])
+    return log_loss(softmax(logits[known] / temperature), labels[known])

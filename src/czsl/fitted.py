@@ -1,0 +1,297 @@
+"""From what the stages learned to a model: its content, its scores, what it keeps of experts."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+
+from czsl.bundle import ModelContent
+from czsl.catalogue import Catalogue, majority_class
+from czsl.decisions import make_rule
+from czsl.errors import ModelError
+from czsl.files import fingerprint
+from czsl.images.store import ImageStore
+from czsl.learned import Learned
+from czsl.likeness import Likeness, look
+from czsl.predictions import Posteriors, predictions_table
+from czsl.predictor import Predictor, id_hashes
+from czsl.quality import vote_flags
+from czsl.recipes import Recipe
+from czsl.record import SOURCES, Record
+from czsl.reliability import calibration_interval
+from czsl.scores import accuracy, known_rows, scores
+from czsl.stages.calibrate import tempered
+from czsl.stages.context import tensor_digest
+from czsl.stages.infer import open_reader
+from czsl.stages.sets import unsupported
+from czsl.stages.targets import make_layout
+from czsl.verdicts import Judge
+
+
+def make_predictor(
+    catalogue: Catalogue,
+    recipe: Recipe,
+    images: ImageStore,
+    learned: Learned,
+    *,
+    seed: int,
+    fabric: Fabric,
+) -> Predictor:
+    """Put a model together.
+
+    Parameters
+    ----------
+    catalogue, recipe, images
+        What it was fitted with.
+    learned
+        What the stages gave.
+    seed
+        Of the fit.
+    fabric
+        Device and precision.
+    """
+    config = catalogue.config
+    reader = open_reader(
+        learned.networks,
+        recipe,
+        make_layout(config.votes, config.classes),
+        channels=images.channels,
+        view=config.images.seen,
+        from_answers=learned.from_answers,
+        device=fabric.device,
+    )
+    likeness = look(reader, images, learned.experts, seed)
+    record = _record(catalogue, learned, likeness)
+    return Predictor(
+        content=_content(catalogue, recipe, images, learned, likeness, record, seed),
+        networks=learned.networks,
+        transfer=learned.transfer,
+        fusion=learned.fusion,
+        record=record,
+        novelty=likeness.novelty,
+        trained=np.sort(id_hashes(catalogue.ids[_taught(catalogue, images, learned)])),
+        fabric=fabric,
+    )
+
+
+def out_of_fold_table(predictor: Predictor, catalogue: Catalogue, images: ImageStore) -> pa.Table:
+    """Make the predictions of the experts' objects, with the experts' class and the fold.
+
+    Parameters
+    ----------
+    predictor
+        The model.
+    catalogue, images
+        What it was fitted with.
+    """
+    record = predictor.record
+    experts = catalogue.select(np.flatnonzero(catalogue.is_expert))
+    posteriors = Posteriors(
+        image=record.image,
+        votes=record.votes,
+        fused=record.fused,
+        flags=images.flags[catalogue.is_expert] | vote_flags(experts, record.image, record.votes),
+    )
+    judge = make_judge(predictor)
+    verdicts = judge.judge(posteriors.best, posteriors.source, experts.weights)
+    table = predictions_table(experts, posteriors, verdicts)
+    said = pa.array([catalogue.classes[place] for place in experts.experts], pa.string())
+    folds = pa.array(record.folds + 1, pa.int32(), mask=record.folds < 0)
+    return table.append_column("expert", said).append_column("fold", folds)
+
+
+def make_judge(
+    predictor: Predictor, decide: str | Path = "accuracy", coverage: float | None = None
+) -> Judge:
+    """Make what decides on classes and sets, by what a model keeps of its experts' objects.
+
+    Parameters
+    ----------
+    predictor
+        The model.
+    decide
+        ``"accuracy"``, ``"gmean"``, ``"f1"``, or a file of costs.
+    coverage
+        Coverage of the sets; by default that of the recipe, which may be without sets.
+
+    Raises
+    ------
+    ConfigError
+        Where the rule is not known, or the file of costs cannot be used.
+    ModelError
+        Where no class has experts' objects enough for the coverage.
+    """
+    content, record = predictor.content, predictor.record
+    sets = content.recipe.sets
+    if coverage is None:
+        coverage = None if sets is None else sets.coverage
+    else:
+        _check_coverage(record, coverage, content.classes.names)
+    rule = make_rule(decide, record.best(), record.labels, record.prior, content.classes.names)
+    return Judge(record=record, rule=rule, coverage=coverage)
+
+
+def _check_coverage(record: Record, coverage: float, classes: tuple[str, ...]) -> None:
+    """Refuse a coverage that no class has experts' objects enough for."""
+    calibrations = [record.calibration(name) for name in SOURCES]
+    known = [made for made in calibrations if made is not None]
+    if any(len(unsupported(made, coverage)) < len(classes) for made in known):
+        return
+    counts = np.bincount(record.labels, minlength=len(classes)).tolist()
+    given = ", ".join(f"{name} {count}" for name, count in zip(classes, counts, strict=True))
+    needed = int(np.ceil(1 / (1 - coverage) - 1e-9)) - 1
+    raise ModelError(
+        f"a coverage of {coverage:g} takes {needed} experts' objects of a class that the model "
+        f"was scored on, and it has {given}: every set would hold every class; ask for less, or "
+        "fit with more experts' classes"
+    )
+
+
+def _taught(catalogue: Catalogue, images: ImageStore, learned: Learned) -> NDArray[np.bool_]:
+    """Tell which objects' labels taught the networks."""
+    taught = images.usable & (catalogue.has_votes | catalogue.is_expert)
+    taught[learned.experts[learned.held]] = False
+    return taught
+
+
+def _record(catalogue: Catalogue, learned: Learned, likeness: Likeness) -> Record:
+    """Keep what was said of the experts' objects."""
+    experts = learned.experts
+    weights = np.ones(len(experts)) if catalogue.weights is None else catalogue.weights[experts]
+    return Record(
+        ids=catalogue.ids[experts],
+        labels=catalogue.experts[experts],
+        image=learned.image_posterior,
+        votes=learned.votes_posterior,
+        fused=learned.fused_posterior,
+        folds=learned.folds,
+        held=learned.held,
+        weights=weights,
+        features=likeness.features,
+        prior=learned.prior,
+    )
+
+
+def _scores(catalogue: Catalogue, record: Record) -> dict[str, Any]:
+    """Score the experts' objects out of fold, beside the volunteers' majority."""
+    rows = np.flatnonzero(catalogue.is_expert)
+    known = known_rows(record.image)
+    majority = majority_class(catalogue)[rows]
+    found = {
+        "image": scores(record.image, record.labels),
+        "votes": scores(record.votes, record.labels),
+        "majority": accuracy(majority[known], record.labels[known]),
+    }
+    if known_rows(record.fused).any():
+        found["fused"] = scores(record.fused, record.labels)
+    return found
+
+
+def _calibration(record: Record, temperature: float) -> dict[str, Any]:
+    """Give the calibration error of each source, and of the image before its temperature."""
+    before = tempered(record.image, temperature)
+    posteriors = {"image_before": before, **{name: record.posterior(name) for name in SOURCES}}
+    errors = {
+        name: calibration_interval(posterior, record.labels)
+        for name, posterior in posteriors.items()
+    }
+    return {name: error for name, error in errors.items() if error is not None}
+
+
+def _sets(record: Record, recipe: Recipe, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Say how sets are made, and which classes have too few experts for them."""
+    if recipe.sets is None:
+        return {}
+    calibrations = {name: record.calibration(name) for name in SOURCES}
+    coverage = recipe.sets.coverage
+    return {
+        "coverage": coverage,
+        "method": "held out" if recipe.sets.held_out else "cross-conformal",
+        "weighted": bool(np.ptp(record.weights) > 0) if len(record.weights) else False,
+        "unsupported": {
+            name: [classes[k] for k in unsupported(made, coverage)]
+            for name, made in calibrations.items()
+            if made is not None
+        },
+    }
+
+
+def _notes(catalogue: Catalogue, sets: dict[str, Any], likeness: Likeness) -> tuple[str, ...]:
+    """Say which promises the experts' objects cannot support."""
+    notes = []
+    lost: dict[str, list[str]] = {}
+    for source, names in sets.get("unsupported", {}).items():
+        for name in names:
+            lost.setdefault(name, []).append(source)
+    notes += [
+        f"sets: {name!r} has too few experts' objects for a coverage of {sets['coverage']:g} "
+        f"(posterior from {', '.join(sources)}): it stands in every such set"
+        for name, sources in lost.items()
+    ]
+    sample = likeness.two_sample
+    if sample is not None and sample.unlike and catalogue.weights is None:
+        notes.append(
+            f"the experts' images look unlike the others: a classifier tells them apart with an "
+            f"area under the curve of {sample.auc:.2f} ({sample.low:.2f} to {sample.high:.2f}); "
+            "scores and sets hold for objects like the experts'. Give experts a random sample, or "
+            "say in [classes] selection how likely each object was to be chosen"
+        )
+    return tuple(notes)
+
+
+def _content(
+    catalogue: Catalogue,
+    recipe: Recipe,
+    images: ImageStore,
+    learned: Learned,
+    likeness: Likeness,
+    record: Record,
+    seed: int,
+) -> ModelContent:
+    """Put together what a model folder holds besides the weights."""
+    config = catalogue.config
+    sizes = images.sizes[images.usable]  # (object, 3): height, width, bands
+    tiers = {
+        name: int(np.sum(catalogue.tier == name)) for name in ("expert", "volunteer", "unlabelled")
+    }
+    collapsed = learned.transfer is not None and learned.transfer.collapsed
+    weights = [tensor_digest(network) for network in learned.networks]
+    transfer = "collapsed" if collapsed else "fitted" if learned.transfer else "none"
+    sample, sets = likeness.two_sample, _sets(record, recipe, config.classes.names)
+    return ModelContent(
+        version=metadata.version("czsl"),
+        name=f"{recipe.name} model of {Path(config.catalogue.table).stem}",
+        fingerprint=fingerprint(weights, config.model_dump(mode="json"), learned.temperature),
+        catalogue=config.catalogue,
+        votes=config.votes,
+        classes=config.classes,
+        images=config.images,
+        channels=images.channels,
+        native=_native(sizes),
+        recipe=recipe,
+        networks=len(learned.networks),
+        from_answers=learned.from_answers,
+        temperature=learned.temperature,
+        transfer=transfer,
+        scores=_scores(catalogue, record),
+        calibration=_calibration(record, learned.temperature),
+        sets=sets,
+        choices=learned.choices,
+        representative=None if sample is None else sample.as_dict(),
+        notes=(*learned.notes, *_notes(catalogue, sets, likeness)),
+        data={"tiers": tiers, "seed": seed, "images": images.fingerprint},
+    )
+
+
+def _native(sizes: NDArray[np.int32]) -> tuple[int, int, int]:
+    """Give the size and the bands that all cutouts share; 0 where they differ."""
+    alike = np.all(sizes == sizes[:1], axis=0)
+    square = bool(alike[0] and alike[1])
+    height, width, bands = sizes[0].tolist()
+    return (height if square else 0, width if square else 0, bands if alike[2] else 0)

@@ -1,0 +1,133 @@
+"""The experts' objects as a model keeps them: what sets, decisions and neighbours come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from czsl.scores import known_rows
+from czsl.stages.sets import Calibration
+
+Floats = NDArray[np.float64]
+
+SOURCES = ("image", "votes", "fused")
+"""Where a posterior comes from."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Record:
+    """What was said out of fold of the objects that experts classified.
+
+    Parameters
+    ----------
+    ids
+        The objects, shape (object,).
+    labels
+        The experts' classes, shape (object,).
+    image, votes, fused
+        Posteriors out of fold or held out, shape (object, class); NaN where unknown.
+    folds
+        Fold of each, shape (object,); -1 for none.
+    held
+        Whether the object was held out of all teaching, shape (object,). Where there are
+        such, they alone make the sets.
+    weights
+        Objects of the survey that each stands for, up to a factor, shape (object,).
+    features
+        Of the first network, shape (object, feature); NaN where the image cannot be used.
+    prior
+        Shares of the classes that the posteriors take for granted, shape (class,).
+    """
+
+    ids: NDArray[np.str_]
+    labels: NDArray[np.int64]
+    image: Floats
+    votes: Floats
+    fused: Floats
+    folds: NDArray[np.int64]
+    held: NDArray[np.bool_]
+    weights: Floats
+    features: NDArray[np.float32]
+    prior: Floats
+
+    def posterior(self, source: str) -> Floats:
+        """Give the posteriors from one source."""
+        return {"image": self.image, "votes": self.votes, "fused": self.fused}[source]
+
+    def calibration(self, source: str) -> Calibration | None:
+        """Give what makes the sets of a source; None where there is nothing to make them of.
+
+        Parameters
+        ----------
+        source
+            ``"image"``, ``"votes"`` or ``"fused"``.
+        """
+        posterior = self.posterior(source)
+        chosen = known_rows(posterior)
+        if source == "fused":  # those that were fused, not what stands in for it
+            chosen &= known_rows(self.image) & known_rows(self.votes)
+        if self.held.any():
+            chosen &= self.held
+        if not chosen.any():
+            return None
+        return Calibration(
+            posterior=posterior[chosen],
+            labels=self.labels[chosen],
+            weights=self.weights[chosen],
+        )
+
+    def best(self) -> Floats:
+        """Give each object's best posterior: fused, or of what there is."""
+        return best_posterior(self.image, self.votes, self.fused)
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Name every array, to keep them."""
+        text = "\n".join(self.ids.tolist()).encode()
+        return {
+            "ids": np.frombuffer(text, np.uint8).copy(),
+            "labels": self.labels,
+            "image": self.image.astype(np.float32),
+            "votes": self.votes.astype(np.float32),
+            "fused": self.fused.astype(np.float32),
+            "folds": self.folds,
+            "held": self.held.astype(np.uint8),
+            "weights": self.weights,
+            "features": self.features.astype(np.float16),
+            "prior": self.prior,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Record:
+        """Make a record from the arrays that :meth:`arrays` named."""
+        ids = arrays["ids"].tobytes().decode().split("\n") if len(arrays["ids"]) else []
+        posteriors = {name: arrays[name].astype(np.float64) for name in SOURCES}
+        return cls(
+            **posteriors,
+            ids=np.array(ids, dtype=np.str_),
+            labels=arrays["labels"].astype(np.int64),
+            folds=arrays["folds"].astype(np.int64),
+            held=arrays["held"].astype(bool),
+            weights=arrays["weights"].astype(np.float64),
+            features=arrays["features"].astype(np.float32),
+            prior=arrays["prior"].astype(np.float64),
+        )
+
+
+def best_posterior(image: Floats, votes: Floats, fused: Floats) -> Floats:
+    """Give the fused posterior where it is known, else the image's, else the votes'.
+
+    Parameters
+    ----------
+    image, votes, fused
+        Shape (object, class); rows of NaN where unknown.
+
+    Examples
+    --------
+    >>> nothing = np.full((1, 2), np.nan)
+    >>> best_posterior(nothing, np.array([[0.3, 0.7]]), nothing)
+    array([[0.3, 0.7]])
+    """
+    first = np.where(known_rows(image)[:, None], image, votes)
+    return np.where(known_rows(fused)[:, None], fused, first)

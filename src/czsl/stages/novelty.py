@@ -1,0 +1,136 @@
+"""Images unlike those of the training, told by their distance in feature space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+QUANTILE = 0.995
+"""Share of images like the training's that stay within the limit: one in 200 is flagged."""
+
+LEAST = 50
+"""Images without which no such quantile can be told."""
+
+MOST_COMPONENTS, VARIANCE = 32, 0.95
+"""Principal components: so many at most, and as many as hold so much of the variance."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FittedNovelty:
+    r"""A distance from the images of the training.
+
+    .. math::
+        d^2 = \sum_j \frac{t_j^2}{\lambda_j} + \frac{r^2}{\bar r^2}
+
+    with the coordinates t along the principal components of the standardised features, their
+    variances :math:`\lambda`, and what is left outside the components, r, in units of its mean
+    square over the training's images.
+
+    Parameters
+    ----------
+    mean, scale
+        Of each feature, shape (feature,).
+    axes
+        Principal components, shape (feature, component).
+    variances
+        Along each, shape (component,).
+    residual
+        Mean square of what is left outside.
+    limit
+        Distance beyond which an image is unlike.
+    """
+
+    mean: Floats
+    scale: Floats
+    axes: Floats
+    variances: Floats
+    residual: float
+    limit: float
+
+    def distance(self, features: NDArray[Any]) -> Floats:
+        """Give the distance d of images, shape (object,).
+
+        Parameters
+        ----------
+        features
+            Shape (object, feature).
+        """
+        scaled = (features - self.mean) / self.scale
+        along = scaled @ self.axes
+        left = np.square(scaled).sum(axis=1) - np.square(along).sum(axis=1)
+        squared = np.square(along) @ (1 / self.variances) + left.clip(0) / self.residual
+        distances: Floats = np.sqrt(squared)
+        return distances
+
+    def unlike(self, features: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell which images are beyond the limit, shape (object,)."""
+        beyond: NDArray[np.bool_] = self.distance(features) > self.limit
+        return beyond
+
+    def arrays(self) -> dict[str, Floats]:
+        """Name every array, to keep them."""
+        return {
+            "mean": self.mean,
+            "scale": self.scale,
+            "axes": self.axes,
+            "variances": self.variances,
+            "limits": np.array([self.residual, self.limit]),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, Floats]) -> FittedNovelty:
+        """Make it from the arrays that :meth:`arrays` named."""
+        residual, limit = arrays["limits"].tolist()
+        named = {name: arrays[name] for name in ("mean", "scale", "axes", "variances")}
+        return cls(**named, residual=residual, limit=limit)
+
+
+def fit_novelty(features: NDArray[Any], seed: int) -> FittedNovelty | None:
+    """Fit the distance to a random half of some images, and its limit to the other half.
+
+    Parameters
+    ----------
+    features
+        Shape (object, feature).
+    seed
+        Of the halves.
+
+    Returns
+    -------
+    FittedNovelty or None
+        None of fewer than :data:`LEAST` images.
+
+    Examples
+    --------
+    >>> features = np.random.default_rng(0).normal(size=(400, 5))
+    >>> novelty = fit_novelty(features, seed=0)
+    >>> novelty.unlike(np.array([[0.0] * 5, [9.0] * 5]))
+    array([False,  True])
+    """
+    if len(features) < LEAST:
+        return None
+    order = np.random.default_rng(seed).permutation(len(features))
+    half = len(features) // 2
+    first, second = features[order[:half]].astype(float), features[order[half:]].astype(float)
+    spread = first.std(axis=0)
+    mean, scale = first.mean(axis=0), np.where(spread > 1e-9, spread, 1.0)
+    scaled = (first - mean) / scale
+    _, singular, rows = np.linalg.svd(scaled, full_matrices=False)
+    variances = singular**2 / len(first)
+    held = np.cumsum(variances) / max(variances.sum(), 1e-12)
+    number = min(int(np.searchsorted(held, VARIANCE)) + 1, MOST_COMPONENTS, len(variances))
+    made = FittedNovelty(
+        mean=mean,
+        scale=scale,
+        axes=rows[:number].T.copy(),
+        variances=np.maximum(variances[:number], 1e-9),
+        residual=float(max(variances[number:].sum(), 1e-6)),
+        limit=np.inf,
+    )
+    limit = float(np.quantile(made.distance(second), QUANTILE))
+    return FittedNovelty(**{**vars(made), "limit": limit})

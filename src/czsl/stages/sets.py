@@ -1,0 +1,208 @@
+"""Sets of classes that cannot be ruled out: conformal prediction, class by class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from czsl.errors import ArgumentError
+from czsl.scores import wilson_interval
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Calibration:
+    """Experts' objects that make the sets.
+
+    Judged out of fold (cross-conformal) the coverage of the sets is approximate; held out of
+    all teaching it is exact, for objects that are drawn as they were.
+
+    Parameters
+    ----------
+    posterior
+        By what did not learn from the object, shape (object, class).
+    labels
+        The experts' classes, shape (object,).
+    weights
+        Objects of the survey that each stands for, up to a factor, shape (object,).
+    """
+
+    posterior: Floats
+    labels: Labels
+    weights: Floats
+
+
+def p_values(calibration: Calibration, posterior: Floats, weights: Floats | None = None) -> Floats:
+    r"""Give the conformal p-value of each class for each object.
+
+    .. math::
+        \pi_k(x) = \frac{w_x + \sum_{i: y_i = k} w_i\,[p_{ik} \le p_k(x)]}
+            {w_x + \sum_{i: y_i = k} w_i}
+
+    with the posterior p of the class: the share of the class's own objects that look no more
+    like it than x does. (Class-conditional, or Mondrian: Vovk 2012, PMLR 25, 475; weights:
+    Tibshirani et al. 2019, NeurIPS 32, equation 7.)
+
+    Parameters
+    ----------
+    calibration
+        The experts' objects.
+    posterior
+        Posterior of other objects, shape (object, class).
+    weights
+        Their weights, shape (object,); of those that are not known (NaN) the mean weight of
+        the class's experts' objects is taken, for which the coverage is approximate.
+
+    Returns
+    -------
+    Array
+        Shape (object, class); rows of NaN where the posterior is not known.
+
+    Examples
+    --------
+    >>> known = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
+    >>> calibration = Calibration(posterior=known, labels=np.array([0, 0, 1]), weights=np.ones(3))
+    >>> p_values(calibration, np.array([[0.7, 0.3]])).round(3)
+    array([[0.667, 0.5  ]])
+    """
+    found = np.full(posterior.shape, np.nan)
+    for k in range(posterior.shape[1]):
+        inside = calibration.labels == k
+        order = np.argsort(calibration.posterior[inside, k], kind="stable")
+        scores = calibration.posterior[inside, k][order]
+        running = np.concatenate([[0.0], np.cumsum(calibration.weights[inside][order])])
+        typical = running[-1] / len(scores) if len(scores) else 1.0
+        own = np.full(len(posterior), typical)
+        if weights is not None:
+            own = np.where(np.isnan(weights), typical, weights)
+        upto = running[np.searchsorted(scores, posterior[:, k], side="right")]
+        found[:, k] = (own + upto) / (own + running[-1])
+    found[np.isnan(posterior).any(axis=1)] = np.nan
+    return found
+
+
+def prediction_sets(
+    calibration: Calibration,
+    posterior: Floats,
+    coverage: float,
+    weights: Floats | None = None,
+) -> NDArray[np.bool_]:
+    """Give the classes of each object that cannot be ruled out.
+
+    Of the objects of each class, a share of ``coverage`` or more has that class in its set. A
+    set is never empty: where no class passes, the one of the largest p-value stands, of equals
+    the more probable. An object of which nothing is known cannot be told from any class.
+
+    Parameters
+    ----------
+    calibration
+        The experts' objects. Classes that have fewer than :func:`needed` of them are in
+        every set.
+    posterior
+        Posterior of other objects, shape (object, class).
+    coverage
+        Above 0 and below 1.
+    weights
+        As in :func:`p_values`.
+
+    Returns
+    -------
+    Array
+        Whether each class is in the set, shape (object, class).
+
+    Raises
+    ------
+    ArgumentError
+        Where the coverage is no share.
+    """
+    _check(coverage)
+    values = p_values(calibration, posterior, weights)
+    unknown = np.isnan(values).any(axis=1)
+    with np.errstate(invalid="ignore"):
+        sets = values > 1 - coverage + 1e-12
+    best = values.max(axis=1, keepdims=True)
+    likeliest = np.where(values == best, posterior, -1.0).argmax(axis=1)
+    empty = np.flatnonzero(~sets.any(axis=1) & ~unknown)
+    sets[empty, likeliest[empty]] = True
+    sets[unknown] = True
+    return sets
+
+
+def needed(coverage: float) -> int:
+    """Give the number of experts' objects that a class needs for a coverage.
+
+    Examples
+    --------
+    >>> needed(0.9), needed(0.95), needed(0.5)
+    (9, 19, 1)
+
+    Raises
+    ------
+    ArgumentError
+        Where the coverage is no share.
+    """
+    _check(coverage)
+    return int(np.ceil(1 / (1 - coverage) - 1e-9)) - 1
+
+
+def unsupported(calibration: Calibration, coverage: float) -> list[int]:
+    """Give the classes with too few experts' objects for a coverage: they are in every set."""
+    classes = calibration.posterior.shape[1]
+    counts = np.bincount(calibration.labels, minlength=classes)
+    return np.flatnonzero(counts < needed(coverage)).tolist()
+
+
+def coverage_by_class(
+    sets: NDArray[np.bool_], labels: Labels, classes: int
+) -> list[dict[str, Any]]:
+    """Compare sets with the classes that the objects have.
+
+    Parameters
+    ----------
+    sets
+        Whether each class is in the set, shape (object, class).
+    labels
+        True classes, shape (object,).
+    classes
+        Number of classes.
+
+    Returns
+    -------
+    list of dict
+        For each class ``covered, low, high`` (Wilson's interval of 95%), ``size`` (the mean
+        number of classes in a set), ``single`` (the share of sets of one class) and ``n``.
+
+    Examples
+    --------
+    >>> sets = np.array([[True, False], [True, True]])
+    >>> coverage_by_class(sets, np.array([0, 0]), 2)[0]["covered"]
+    1.0
+    """
+    rows = []
+    for k in range(classes):
+        inside = sets[labels == k]
+        right, number = int(inside[:, k].sum()), len(inside)
+        low, high = wilson_interval(right, number)
+        size = inside.sum(axis=1)
+        rows.append(
+            {
+                "covered": right / number if number else None,
+                "low": low,
+                "high": high,
+                "size": float(size.mean()) if number else None,
+                "single": float((size == 1).mean()) if number else None,
+                "n": number,
+            }
+        )
+    return rows
+
+
+def _check(coverage: float) -> None:
+    """Refuse a coverage that is no share."""
+    if not 0 < coverage < 1:
+        raise ArgumentError(f"coverage is {coverage:g}; it is above 0 and below 1, such as 0.9")

@@ -1,0 +1,87 @@
+"""What is decided of objects: the class, and the set of classes that cannot be ruled out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from czsl.decisions import Rule
+from czsl.record import SOURCES, Record
+from czsl.scores import known_rows
+from czsl.stages.prior import adjust
+from czsl.stages.sets import prediction_sets
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Verdicts:
+    """What is decided of some objects.
+
+    Attributes
+    ----------
+    posterior
+        The posterior that counts, shape (object, class).
+    decided
+        The class, shape (object,); -1 where nothing is known.
+    sets
+        Whether each class is in the set, shape (object, class); none where nothing is known
+        or the model has no experts' objects to make sets of.
+    """
+
+    posterior: Floats
+    decided: NDArray[np.int64]
+    sets: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judge:
+    """Decides by a rule and makes sets of a coverage.
+
+    Parameters
+    ----------
+    record
+        The experts' objects of the model.
+    rule
+        How the class follows from the posterior.
+    coverage
+        Share of the objects of each class whose set is to hold it; None for no sets.
+    shares
+        Shares of the classes in the survey at hand, shape (class,), where they are others
+        than among the experts' objects. Sets hold whatever the shares, since they are made
+        class by class.
+    """
+
+    record: Record
+    rule: Rule
+    coverage: float | None
+    shares: Floats | None = None
+
+    def judge(
+        self, best: Floats, source: NDArray[np.str_], weights: Floats | None = None
+    ) -> Verdicts:
+        """Decide.
+
+        Parameters
+        ----------
+        best
+            The posterior that counts, shape (object, class); NaN where nothing is known.
+        source
+            Where each comes from, shape (object,).
+        weights
+            Objects of the survey that each stands for, shape (object,); NaN where unknown.
+        """
+        posterior = best
+        if self.shares is not None:
+            posterior = adjust(best, self.record.prior, self.shares)
+        sets = np.zeros(best.shape, bool)
+        for name in SOURCES:
+            calibration = self.record.calibration(name)
+            chosen = (source == name) & known_rows(best)
+            if self.coverage is None or calibration is None or not chosen.any():
+                continue
+            given = None if weights is None else weights[chosen]
+            sets[chosen] = prediction_sets(calibration, best[chosen], self.coverage, given)
+        return Verdicts(posterior=posterior, decided=self.rule.decide(posterior), sets=sets)
