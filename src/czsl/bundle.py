@@ -81,7 +81,7 @@ class ModelContent(Settings):
     votes: tuple[VotesSettings, ...]
     classes: ClassesSettings
     images: ImagesSettings
-    channels: Literal[1, 3]
+    channels: int = Field(ge=1, le=MAX_BANDS)
     native: tuple[int, int, int]
     recipe: Recipe
     networks: int = Field(ge=1)

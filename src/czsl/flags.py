@@ -43,10 +43,13 @@ MEANING: dict[Flag, str] = {
     Flag.IMAGE_BLANK: "every pixel has the same value, or none is finite",
     Flag.NO_VOTES: "no volunteer has voted on the object",
     Flag.FEW_VOTES: "fewer than 5 volunteers have voted on the object",
-    Flag.VOLUNTEERS_SPLIT: "5 votes or more on the first question, and no answer has half of them",
-    Flag.IMAGE_VOTES_DISAGREE: "image and votes would name the same class less than once in 5",
-    Flag.UNLIKE_TRAINING: "farther from the training's images than 199 in 200 of them are",
-    Flag.EDGE_OF_FRAME: "the cutout runs over the edge of the frame: one side has no sky",
+    Flag.VOLUNTEERS_SPLIT: "5 votes or more, or an unknown number, on the first question, and no "
+    "answer has half of them",
+    Flag.IMAGE_VOTES_DISAGREE: "draws from the posteriors of image and votes are of the same class "
+    "less than 1 time in 5",
+    Flag.UNLIKE_TRAINING: "the image is farther from those of the training than 199 in 200 of them",
+    Flag.EDGE_OF_FRAME: "one to three sides of the cutout, 2 rows or 2% deep, have a single value: "
+    "the frame of the survey ends there",
     Flag.DUPLICATE: "the same place within 1 arcsecond, or the same image, as an earlier object",
     Flag.TRAINED_ON: "its votes or class taught the networks, so its image repeats them",
 }

@@ -76,12 +76,13 @@ def predictions_table(catalogue: Catalogue, posteriors: Posteriors, verdicts: Ve
     """
     names = np.array([*catalogue.classes, ""])
     source, sets = posteriors.source, verdicts.sets
+    unknown = np.array([name == "" for name in source.tolist()], bool)
     columns: dict[str, pa.Array] = {
         catalogue.config.catalogue.id: pa.array(catalogue.ids.tolist(), pa.string()),
         "class": words(names[verdicts.decided], verdicts.decided < 0),
     }
     columns |= posterior_columns("p", verdicts.posterior, catalogue.classes)
-    columns["source"] = words(source, np.array(source == "", dtype=bool))
+    columns["source"] = words(source, unknown)
     columns["set"] = words(set_names(sets, catalogue.classes), ~sets.any(axis=1))
     columns |= posterior_columns("p_image", posteriors.image, catalogue.classes)
     columns |= posterior_columns("p_votes", posteriors.votes, catalogue.classes)

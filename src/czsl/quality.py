@@ -26,6 +26,13 @@ def vote_flags(catalogue: Catalogue, image: Floats, votes: Floats) -> NDArray[np
         The objects.
     image, votes
         Posteriors, shape (object, class); rows of NaN where unknown.
+
+    Returns
+    -------
+    Array
+        Sums of ``NO_VOTES``, ``FEW_VOTES``, ``VOLUNTEERS_SPLIT`` and
+        ``IMAGE_VOTES_DISAGREE``. The number of votes is the most over the questions; where
+        one of them is unknown, votes are not called few.
     """
     flags = np.where(catalogue.has_votes, 0, int(Flag.NO_VOTES)).astype(np.uint32)
     flags[disagreeing(image, votes)] |= np.uint32(Flag.IMAGE_VOTES_DISAGREE)
@@ -61,7 +68,10 @@ def split(fractions: Floats, total: Floats) -> NDArray[np.bool_]:
 
 
 def disagreeing(image: Floats, votes: Floats) -> NDArray[np.bool_]:
-    """Tell where draws from the two posteriors would seldom be of the same class.
+    r"""Tell where draws from the two posteriors would seldom be of the same class.
+
+    .. math::
+        \sum_k p_k^\mathrm{image} p_k^\mathrm{votes} < 0.2
 
     Parameters
     ----------

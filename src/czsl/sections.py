@@ -30,6 +30,10 @@ Texts = Annotated[
 """One text or several."""
 
 
+MAX_BANDS = 8
+"""An image of more bands cannot be used."""
+
+
 class CatalogueSettings(Settings):
     """Where the objects are: ``[catalogue]``.
 
@@ -244,8 +248,9 @@ class ImagesSettings(Settings):
         Side of the central square of a stored image that networks see, pixels; by default
         all of it. A margin lets training images rotate without empty corners.
     channels
-        3 (colour; greyscale is repeated) or 1 (grey; colour becomes its luma). Alpha is
-        laid over black. For FITS the number of bands decides unless this is given.
+        3 (colour; greyscale is repeated), 1 (grey; colour becomes its luma), or the number
+        of bands, up to 8. Alpha is laid over black. By default bands are channels for FITS
+        and where there are neither one nor three; all else becomes colour.
     bands
         Names that ``{band}`` takes in the image pattern, from red to blue.
     stretch
@@ -255,8 +260,8 @@ class ImagesSettings(Settings):
     crop: int | float | None = None
     size: int = Field(default=64, ge=8, le=1024)
     view: int | None = Field(default=None, ge=8)
-    channels: Literal[1, 3] | None = None
-    bands: tuple[str, ...] = ()
+    channels: int | None = Field(default=None, ge=1, le=MAX_BANDS)
+    bands: tuple[str, ...] = Field(default=(), max_length=MAX_BANDS)
     stretch: StretchSettings = StretchSettings()
 
     @model_validator(mode="after")

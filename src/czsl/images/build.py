@@ -21,7 +21,7 @@ from czsl.images.source import ImageSource, refuse_outside
 from czsl.images.store import ImageStore
 from czsl.images.unusable import UnfitImageError, UnusableImageError
 from czsl.images.worker import Batch, Task, read_picture, stamp_of
-from czsl.sections import ImagesSettings
+from czsl.sections import MAX_BANDS, ImagesSettings
 
 Progress = Callable[[int, int], None]
 
@@ -52,7 +52,7 @@ def _fingerprint(settings: ImagesSettings) -> str:
 def decide_channels(source: ImageSource, located: Sequence[str], settings: ImagesSettings) -> int:
     """Say how many channels the images have: as set, or as the first readable image has.
 
-    Its bands decide where it is FITS; everything else becomes colour.
+    Its bands decide where it is FITS or has neither one nor three; all else becomes colour.
 
     Parameters
     ----------
@@ -68,7 +68,8 @@ def decide_channels(source: ImageSource, located: Sequence[str], settings: Image
             picture = read_picture(Task(source, settings, 3), reference)
         except (UnusableImageError, UnfitImageError):
             continue  # told of with all others when it is decoded
-        return picture.pixels.shape[-1] if picture.mode == "FITS" else 3
+        bands = min(picture.pixels.shape[-1], MAX_BANDS)  # more are refused when all are decoded
+        return bands if picture.mode == "FITS" or bands not in (1, 3) else 3
     return 3
 
 

@@ -45,7 +45,7 @@ class Decoder:
     settings
         What becomes of them.
     channels
-        1 or 3.
+        That an image is brought to, 1 to 8.
     processes
         How many; by default one for each processor. With 1 no process is started.
 

@@ -11,7 +11,7 @@ from PIL import Image
 from czsl.flags import Flag
 from czsl.images.stretch import asinh_stretch
 from czsl.images.unusable import UnfitImageError, UnusableImageError
-from czsl.sections import ImagesSettings
+from czsl.sections import MAX_BANDS, ImagesSettings
 
 REDUCTIONS = (4, 2)
 """How many times smaller a JPEG may be decoded, the best first."""
@@ -124,11 +124,11 @@ def prepare(pixels: NDArray[Any], settings: ImagesSettings, channels: int) -> ND
     Parameters
     ----------
     pixels
-        uint8, uint16 or float32, shape (row, column, band), 1 or 3 bands.
+        uint8, uint16 or float32, shape (row, column, band).
     settings
         Crop, size and stretch.
     channels
-        1 or 3.
+        As many as there are bands; or 3 for one band, or 1 for three.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def prepare(pixels: NDArray[Any], settings: ImagesSettings, channels: int) -> ND
     Raises
     ------
     UnfitImageError
-        Where the crop is larger than the image, or there are neither 1 nor 3 bands.
+        Where the crop is larger than the image, or the bands cannot become the channels.
     UnusableImageError
         Where nothing is to be seen: every pixel the same, or none finite.
 
@@ -160,18 +160,18 @@ def prepare_square(
     """Bring a square to grey levels of 8 bits, and resize it without aliasing.
 
     Numbers of 16 bits are divided by 257 and rounded; fluxes are stretched
-    (:func:`~czsl.images.stretch.asinh_stretch`). Grey is repeated for three channels;
-    three bands become their luma (ITU-R 601) for one. The filter is Lanczos with three
-    lobes, widened by the factor of the reduction.
+    (:func:`~czsl.images.stretch.asinh_stretch`). Each band is a channel. But grey is
+    repeated for three channels, and three bands become their luma (ITU-R 601) for one. The
+    filter is Lanczos with three lobes, widened by the factor of the reduction.
 
     Parameters
     ----------
     square
-        uint8, uint16 or float32, shape (row, column, band), 1 or 3 bands.
+        uint8, uint16 or float32, shape (row, column, band).
     settings
         Size and stretch.
     channels
-        1 or 3.
+        As many as there are bands; or 3 for one band, or 1 for three.
     span
         How much of the square is shown, from its first row and column, in its pixels.
 
@@ -183,19 +183,29 @@ def prepare_square(
     Raises
     ------
     UnfitImageError
-        Where there are neither 1 nor 3 bands.
+        Where the bands cannot become the channels, or there are more than eight.
     UnusableImageError
         Where nothing is to be seen: every pixel the same, or none finite.
     """
-    if square.shape[-1] not in (1, 3):
-        raise UnfitImageError(f"{square.shape[-1]} bands, where 1 or 3 can be used")
+    _refuse_bands(square.shape[-1], channels)
     _refuse_blank(square, "every pixel has the same value, or none is finite")
-    image = _as_image(_grey_levels(square, settings), channels)
     wanted = (settings.size, settings.size)
-    small = image.resize(wanted, Image.Resampling.LANCZOS, box=(0, 0, span, span))
-    levels = np.asarray(small).reshape(*wanted, -1)
+    small = [
+        np.asarray(image.resize(wanted, Image.Resampling.LANCZOS, box=(0, 0, span, span)))
+        for image in _as_images(_grey_levels(square, settings), channels)
+    ]
+    levels = small[0].reshape(*wanted, -1) if len(small) == 1 else np.stack(small, axis=-1)
     _refuse_blank(levels, "every pixel has the same value once it is stretched and resized")
     return levels if levels.shape[-1] == channels else np.repeat(levels, channels, axis=-1)
+
+
+def _refuse_bands(bands: int, channels: int) -> None:
+    """Refuse bands that cannot become the channels."""
+    if bands > MAX_BANDS:
+        raise UnfitImageError(f"{bands} bands, of which {MAX_BANDS} at most can be used")
+    if bands != channels and {bands, channels} != {1, 3}:
+        allowed = {1: "1 or 3", 3: "1 or 3"}.get(channels, str(channels))
+        raise UnfitImageError(f"{bands} bands, where {allowed} can become {channels} channel(s)")
 
 
 def _refuse_blank(pixels: NDArray[Any], reason: str) -> None:
@@ -218,9 +228,35 @@ def _grey_levels(pixels: NDArray[Any], settings: ImagesSettings) -> NDArray[np.u
     return asinh_stretch(pixels, settings.stretch)
 
 
-def _as_image(levels: NDArray[np.uint8], channels: int) -> Image.Image:
-    """Hand grey levels to Pillow; colour that is not wanted becomes its luma."""
-    if levels.shape[-1] == 1:
-        return Image.fromarray(np.ascontiguousarray(levels[..., 0]))
-    image = Image.fromarray(np.ascontiguousarray(levels))
-    return image.convert("L") if channels == 1 else image
+def _as_images(levels: NDArray[np.uint8], channels: int) -> list[Image.Image]:
+    """Hand grey levels to Pillow, which takes one band or three at a time.
+
+    Colour that is not wanted becomes its luma.
+    """
+    if levels.shape[-1] == 3:
+        image = Image.fromarray(np.ascontiguousarray(levels))
+        return [image.convert("L") if channels == 1 else image]
+    return [Image.fromarray(np.ascontiguousarray(band)) for band in np.moveaxis(levels, -1, 0)]
+
+
+def viewable(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give an image that can be looked at: grey, shape (row, column), or colour.
+
+    Two bands become their mean; of four and more, from red to blue, the first, one in the
+    middle and the last are shown.
+
+    Parameters
+    ----------
+    levels
+        Grey levels, shape (row, column, channel).
+
+    Examples
+    --------
+    >>> [viewable(np.zeros((4, 4, bands), np.uint8)).shape for bands in (1, 2, 3, 5)]
+    [(4, 4), (4, 4), (4, 4, 3), (4, 4, 3)]
+    """
+    bands = levels.shape[-1]
+    if bands <= 2:
+        grey: NDArray[np.uint8] = levels.mean(axis=-1).round().astype(np.uint8)
+        return grey
+    return np.ascontiguousarray(levels[..., [0, bands // 2, bands - 1]])

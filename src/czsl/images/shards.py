@@ -66,7 +66,7 @@ class Form:
     size
         Side, pixels.
     channels
-        1 or 3.
+        Of an image, 1 to 8.
     fingerprint
         Of the settings, and of the version of this program's preparation.
     settings

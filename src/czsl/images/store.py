@@ -30,7 +30,7 @@ class ImageStore:
     size
         Side of the images, pixels.
     channels
-        1 or 3.
+        Of an image, 1 to 8.
     ids
         The objects' ids, shape (object,).
     settings

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from czsl.flags import Flag
 from czsl.images.picture import MAX_NUMBERS, Picture, over_black, plain, refuse_huge
 from czsl.images.unusable import UnusableImageError
+from czsl.sections import MAX_BANDS
 
-MAX_PAGES = 8
-"""More pages of a file are not looked at."""
+MAX_PAGES = MAX_BANDS + 1
+"""More pages of a file are not looked at; so many are too many bands already."""
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 

@@ -114,7 +114,7 @@ def make_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if kind == "residual":
-            encoder = ResidualEncoder(channels=channels, width=width)
+            encoder = ResidualEncoder(channels=channels, size=size, width=width)
             return Network(encoder, features=encoder.features, questions=questions, classes=classes)
         if size % 8:
             raise ArgumentError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -37,22 +39,55 @@ class ResidualBlock(nn.Module):
         return torch.relu_(self.second_norm(self.second(inner)) + self.shortcut(maps))
 
 
+FEWEST_BLOCKS = 4
+"""Blocks of a network for views up to 112 pixels."""
+
+LARGEST_MAP = 7
+"""Side of the last maps, at most: so much is averaged away at the end."""
+
+
+def block_count(size: int) -> int:
+    """Say how many residual blocks a view takes.
+
+    The stem halves the view, and each block but the first halves it again. There are four
+    blocks, or as many more as it takes until the last maps have a side of 7 or less.
+
+    Parameters
+    ----------
+    size
+        Side of the view, pixels.
+
+    Examples
+    --------
+    >>> [block_count(size) for size in (32, 64, 96, 112, 128, 224, 225)]
+    [4, 4, 4, 4, 5, 5, 6]
+    """
+    blocks, side = 1, -(-size // 2)
+    while side > LARGEST_MAP or blocks < FEWEST_BLOCKS:
+        blocks, side = blocks + 1, -(-side // 2)
+    return blocks
+
+
 class ResidualEncoder(nn.Module):
-    """A stem that halves the image, then one residual block at each of four scales.
+    """A stem that halves the image, then one residual block at each scale.
 
     Parameters
     ----------
     channels
         Channels of the images.
+    size
+        Side of the images, pixels; says how many blocks there are (:func:`block_count`).
     width
-        Channels of the stem and the first block; each of the next has twice as many.
+        Channels of the stem and the first block; each of the next has twice as many, up to
+        eight times ``width``.
     """
 
-    layers = ("stem", "blocks.0", "blocks.1", "blocks.2", "blocks.3")
-
-    def __init__(self, *, channels: int, width: int) -> None:
+    def __init__(self, *, channels: int, size: int, width: int) -> None:
         super().__init__()
-        self.features = 8 * width
+        blocks = block_count(size)
+        made = [width * min(2**scale, 8) for scale in range(blocks)]
+        self.features = made[-1]
+        self.layers = ("stem", *(f"blocks.{block}" for block in range(blocks)))
         self.stem = nn.Sequential(
             nn.Conv2d(channels, width, 5, 2, 2, bias=False),
             nn.BatchNorm2d(width),
@@ -60,9 +95,7 @@ class ResidualEncoder(nn.Module):
         )
         self.blocks = nn.Sequential(
             ResidualBlock(width, width, stride=1),
-            ResidualBlock(width, 2 * width, stride=2),
-            ResidualBlock(2 * width, 4 * width, stride=2),
-            ResidualBlock(4 * width, 8 * width, stride=2),
+            *(ResidualBlock(given, more, stride=2) for given, more in pairwise(made)),
         )
 
     def forward(self, images: Tensor) -> Tensor:

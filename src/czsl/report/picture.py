@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from czsl.errors import require_extra
 from czsl.files import replacing
+from czsl.images.prepare import viewable
 from czsl.report.page import Plot, data_address
 from czsl.report.plots import plot_scores
 
@@ -74,11 +75,11 @@ def cutout_address(pixels: NDArray[np.uint8]) -> str:
     Parameters
     ----------
     pixels
-        Shape (row, column, channel), one channel or three.
+        Shape (row, column, channel).
     """
     from PIL import Image
 
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    image = Image.fromarray(viewable(pixels))
     image.thumbnail((LARGEST, LARGEST))
     file = io.BytesIO()
     image.save(file, "JPEG", quality=90, subsampling=0)

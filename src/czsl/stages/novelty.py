@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,17 +19,26 @@ LEAST = 50
 MOST_COMPONENTS, VARIANCE = 32, 0.95
 """Principal components: so many at most, and as many as hold so much of the variance."""
 
+CONSTANT = 1e-9
+"""Standard deviation below which a feature is the same for all images."""
+
+TINY = 1e-6
+"""Least variance along a component, of features whose variance is 1."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FittedNovelty:
     r"""A distance from the images of the training.
 
     .. math::
-        d^2 = \sum_j \frac{t_j^2}{\lambda_j} + \frac{r^2}{\bar r^2}
+        d^2 = \sum_{j \le q} \frac{t_j^2}{\lambda_j} + \frac{r^2}{g},
+        \qquad g = \frac{\sum_{j > q} \lambda_j^2}{\sum_{j > q} \lambda_j}
 
-    with the coordinates t along the principal components of the standardised features, their
-    variances :math:`\lambda`, and what is left outside the components, r, in units of its mean
-    square over the training's images.
+    with the coordinates t along the first q principal components of the standardised
+    features, the variances :math:`\lambda`, and r, what is left outside the components. For
+    normal features :math:`r^2 / g` is nearly chi-squared (Box 1954, Ann. Math. Stat. 25, 290;
+    as in Jackson & Mudholkar 1979, Technometrics 21, 341), as the first sum is: so neither
+    drowns the other.
 
     Parameters
     ----------
@@ -40,7 +49,7 @@ class FittedNovelty:
     variances
         Along each, shape (component,).
     residual
-        Mean square of what is left outside.
+        The unit g of what is left outside.
     limit
         Distance beyond which an image is unlike.
     """
@@ -93,6 +102,9 @@ class FittedNovelty:
 def fit_novelty(features: NDArray[Any], seed: int) -> FittedNovelty | None:
     """Fit the distance to a random half of some images, and its limit to the other half.
 
+    Of few images the limit is the farthest of the other half: then more than one like image
+    in 200 is flagged, one in :math:`n + 1` of n such images.
+
     Parameters
     ----------
     features
@@ -118,19 +130,23 @@ def fit_novelty(features: NDArray[Any], seed: int) -> FittedNovelty | None:
     half = len(features) // 2
     first, second = features[order[:half]].astype(float), features[order[half:]].astype(float)
     spread = first.std(axis=0)
-    mean, scale = first.mean(axis=0), np.where(spread > 1e-9, spread, 1.0)
+    mean, scale = first.mean(axis=0), np.where(spread > CONSTANT, spread, 1.0)
     scaled = (first - mean) / scale
     _, singular, rows = np.linalg.svd(scaled, full_matrices=False)
     variances = singular**2 / len(first)
-    held = np.cumsum(variances) / max(variances.sum(), 1e-12)
+    held = np.cumsum(variances) / max(variances.sum(), TINY)
     number = min(int(np.searchsorted(held, VARIANCE)) + 1, MOST_COMPONENTS, len(variances))
     made = FittedNovelty(
         mean=mean,
         scale=scale,
         axes=rows[:number].T.copy(),
-        variances=np.maximum(variances[:number], 1e-9),
-        residual=float(max(variances[number:].sum(), 1e-6)),
+        variances=np.maximum(variances[:number], TINY),
+        residual=_residual_unit(variances[number:]),
         limit=np.inf,
     )
-    limit = float(np.quantile(made.distance(second), QUANTILE))
-    return FittedNovelty(**{**vars(made), "limit": limit})
+    return replace(made, limit=float(np.quantile(made.distance(second), QUANTILE)))
+
+
+def _residual_unit(variances: Floats) -> float:
+    """Give g of the components that are left out."""
+    return max(float(np.square(variances).sum() / max(variances.sum(), TINY)), TINY)

@@ -1,0 +1,131 @@
+"""Sets of classes: p-values against a plain count and against crepes, and the promise kept."""
+
+import numpy as np
+import pytest
+
+from czsl.errors import ArgumentError
+from czsl.stages.sets import (
+    Calibration,
+    coverage_by_class,
+    needed,
+    p_values,
+    prediction_sets,
+    unsupported,
+)
+
+
+def drawn(number: int, seed: int, shares=(0.6, 0.3, 0.1)):
+    """Draw posteriors and classes; the posteriors are too sure, which must not matter."""
+    random = np.random.default_rng(seed)
+    labels = random.choice(len(shares), size=number, p=shares)
+    logits = random.normal(0, 1.5, (number, len(shares))) + 2 * np.eye(len(shares))[labels]
+    posterior = np.exp(2 * logits)
+    return posterior / posterior.sum(axis=1, keepdims=True), labels
+
+
+def calibration(number: int = 200, seed: int = 0, weights=None) -> Calibration:
+    posterior, labels = drawn(number, seed)
+    weights = np.ones(number) if weights is None else weights
+    return Calibration(posterior=posterior, labels=labels, weights=weights)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_p_values_are_counted(weighted):
+    random = np.random.default_rng(1)
+    known = calibration(60, weights=random.uniform(0.5, 3, 60) if weighted else None)
+    posterior, _ = drawn(20, seed=2)
+    posterior[3] = known.posterior[5]  # a tie
+    own = random.uniform(0.5, 3, 20) if weighted else None
+    found = p_values(known, posterior, own)
+    for row in range(20):
+        for k in range(3):
+            inside = known.labels == k
+            weight = 1.0 if own is None else own[row]
+            no_more = known.posterior[inside, k] <= posterior[row, k]
+            some = known.weights[inside][no_more].sum() + weight
+            assert found[row, k] == pytest.approx(some / (known.weights[inside].sum() + weight))
+
+
+def test_crepes_gives_the_same_p_values():
+    crepes = pytest.importorskip("crepes", reason="crepes is not installed")
+    known = calibration(150)
+    posterior, _ = drawn(40, seed=4)
+    for k in range(3):
+        inside = known.labels == k
+        classifier = crepes.ConformalClassifier().fit(1 - known.posterior[inside, k])
+        expected = classifier.predict_p(1 - posterior[:, [k]], smoothing=False)
+        np.testing.assert_allclose(p_values(known, posterior)[:, k], np.ravel(expected))
+
+
+def test_every_class_is_covered_as_promised():
+    known = [calibration(400, seed=seed) for seed in range(40)]
+    posterior, labels = drawn(3000, seed=99)
+    for level in (0.8, 0.9):
+        covered = np.mean(
+            [
+                [row["covered"] for row in coverage_by_class(sets, labels, 3)]
+                for sets in (prediction_sets(one, posterior, level) for one in known)
+            ],
+            axis=0,
+        )
+        assert (covered > level - 0.02).all()
+        assert (covered[:2] < level + 0.04).all()
+
+
+def test_weights_undo_a_selection():
+    """Experts saw what is easy of class 0 four times as often as what is not."""
+    random = np.random.default_rng(0)
+    posterior, labels = drawn(20_000, seed=1, shares=(0.5, 0.5))
+    chance = np.where(posterior[:, 0] > 0.8, 0.8, 0.2)
+    chosen = random.random(len(labels)) < chance
+    others, truth = drawn(20_000, seed=2, shares=(0.5, 0.5))
+    own = 1 / np.where(others[:, 0] > 0.8, 0.8, 0.2)
+
+    def covered(weights, given):
+        known = Calibration(
+            posterior=posterior[chosen], labels=labels[chosen], weights=weights[chosen]
+        )
+        sets = prediction_sets(known, others, 0.9, given)
+        return coverage_by_class(sets, truth, 2)[0]["covered"]
+
+    assert covered(np.ones(len(chance)), None) < 0.86
+    assert 0.88 < covered(1 / chance, own) < 0.92
+
+
+def test_no_set_is_empty_and_higher_coverage_only_adds():
+    known = calibration(100)
+    posterior, _ = drawn(500, seed=7)
+    before = np.zeros((500, 3), bool)
+    for level in (0.05, 0.3, 0.6, 0.8, 0.9, 0.99):
+        sets = prediction_sets(known, posterior, level)
+        assert sets.any(axis=1).all()
+        alone = before.sum(axis=1) == 1  # which may stand for an empty one
+        assert (sets | ~before)[~alone].all()
+        before = sets
+
+
+def test_a_class_with_too_few_experts_is_in_every_set():
+    posterior, labels = drawn(300, seed=0)
+    keep = (labels != 2) | (np.cumsum(labels == 2) <= 8)
+    known = Calibration(
+        posterior=posterior[keep], labels=labels[keep], weights=np.ones(int(keep.sum()))
+    )
+    assert unsupported(known, 0.9) == [2]
+    assert unsupported(known, 0.8) == []
+    sets = prediction_sets(known, drawn(400, seed=5)[0], 0.9)
+    assert sets[:, 2].all()
+    assert not sets[:, 0].all()
+    assert needed(0.9) == 9
+
+
+def test_nothing_is_ruled_out_of_what_is_not_known():
+    posterior = np.array([[np.nan] * 3, [0.99, 0.005, 0.005]])
+    sets = prediction_sets(calibration(), posterior, 0.9)
+    assert sets[0].all()
+    assert not sets[1].all()
+
+
+@pytest.mark.parametrize("coverage", [0.0, 1.0, -0.5, 90])
+def test_a_coverage_that_is_no_share_is_refused(coverage):
+    with pytest.raises(ArgumentError, match="above 0 and below 1"):
+        prediction_sets(calibration(), drawn(5, 0)[0], coverage)
