@@ -192,7 +192,7 @@ def test_what_is_not_toml_is_told_with_its_line(tmp_path):
         ({"classes": {"values": {"a": 1.5, "b": 1}}}, "[classes] values.a: got 1.5; text is need"),
         ({"images": {"crop": "x"}}, "[images] crop: got 'x'; a whole number or a number is needed"),
         ({"images": {"size": 4}}, "[images] size: got 4; it must be 8 or more"),
-        ({"images": {"channels": 2}}, "[images] channels: got 2; it is one of 1 or 3"),
+        ({"images": {"channels": 9}}, "[images] channels: got 9; it must be 8 or less"),
         ({"images": {"stretch": {"scale": -1}}}, "stretch.scale: got -1; it must be above 0"),
         ({"recipe": "default"}, "recipe: got 'default'; a table of settings is needed"),
         ({"recipe": {"name": 3}}, "[recipe] name: there is no recipe 3; there are 'default'"),

@@ -24,6 +24,7 @@ from czsl.config import CatalogueSettings, ClassesSettings, ImagesSettings, Vote
 from czsl.errors import ModelError, WriteError, writing
 from czsl.files import sync
 from czsl.recipes import Recipe, Settings
+from czsl.sections import MAX_BANDS
 
 SCHEMA = 2
 """Version of the format; raised whenever an older reader would misread the new one."""

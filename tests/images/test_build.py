@@ -5,8 +5,11 @@ import resource
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+import tifffile
+import torch
 from astropy.io import fits
 from PIL import Image
 
@@ -15,10 +18,14 @@ from czsl.files import write_json
 from czsl.flags import Flag
 from czsl.images import worker
 from czsl.images.build import build_store, decide_channels, store_folder
+from czsl.images.decoder import Decoder
 from czsl.images.shards import locked
 from czsl.images.source import open_source
 from czsl.images.store import ImageStore
+from czsl.images.stretch import asinh_stretch
+from czsl.nets.network import make_network
 from czsl.sections import ImagesSettings, StretchSettings
+from czsl.train.samples import to_tensor
 
 SETTINGS = ImagesSettings(size=8)
 NAMES = list("012345")
@@ -306,13 +313,24 @@ def test_bands_in_files_of_their_own(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "given", "channels"),
-    [("a.fits", None, 1), ("b.fits", None, 3), ("c.png", None, 3), ("b.fits", 1, 1)],
+    [
+        ("a.fits", None, 1),
+        ("b.fits", None, 3),
+        ("c.png", None, 3),
+        ("b.fits", 1, 1),
+        ("d.fits", None, 2),
+        ("e.tif", None, 4),
+        ("e.tif", 4, 4),
+    ],
 )
 def test_channels_are_as_set_or_as_the_first_readable_image_has(tmp_path, name, given, channels):
     pixels = np.random.default_rng(0).normal(size=(3, 9, 9))
     fits.PrimaryHDU(pixels[0]).writeto(tmp_path / "a.fits")
     fits.PrimaryHDU(pixels).writeto(tmp_path / "b.fits")
     Image.fromarray(pixels[0].astype(np.uint8)).save(tmp_path / "c.png")
+    fits.PrimaryHDU(pixels[:2]).writeto(tmp_path / "d.fits")
+    four = np.random.default_rng(1).integers(0, 2**16, (4, 9, 9), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "e.tif", four, photometric="minisblack")
     (tmp_path / "damaged.fits").write_bytes(b"SIMPLE  =")
     settings = ImagesSettings(size=8, channels=given)
     source = open_source("{file}", folder=tmp_path)
@@ -321,10 +339,62 @@ def test_channels_are_as_set_or_as_the_first_readable_image_has(tmp_path, name, 
     assert store.gather(np.array([0])).shape == (1, 8, 8, channels)
 
 
-def test_fits_of_two_bands_is_refused(tmp_path):
-    fits.PrimaryHDU(np.random.default_rng(0).normal(size=(2, 9, 9))).writeto(tmp_path / "1.fits")
-    with pytest.raises(ImageError, match=r"'1.fits' \(2 bands, where 1 or 3 can be used\)"):
-        build(tmp_path, ["1"], pattern="{id}.fits")
+def test_images_of_other_bands_than_the_first_are_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, bands in (("1", 5), ("2", 4)):
+        fits.PrimaryHDU(rng.normal(size=(bands, 9, 9))).writeto(tmp_path / f"{name}.fits")
+    words = r"'2.fits' \(4 band\(s\), where 5 channel\(s\) are made of 5;"
+    with pytest.raises(ImageError, match=words):
+        build(tmp_path, ["1", "2"], pattern="{id}.fits")
+
+
+@pytest.mark.parametrize("kind", ["fits", "tif"])
+def test_more_than_eight_bands_are_refused(tmp_path, kind):
+    cube = np.random.default_rng(0).normal(size=(9, 9, 9)).astype(np.float32)
+    if kind == "fits":
+        fits.PrimaryHDU(cube).writeto(tmp_path / "1.fits")
+    else:
+        tifffile.imwrite(tmp_path / "1.tif", cube, photometric="minisblack")
+    with pytest.raises(ImageError, match=r"\(9 bands, of which 8 at most can be used\)"):
+        build(tmp_path, ["1"], pattern=f"{{id}}.{kind}")
+
+
+@pytest.mark.parametrize("kind", ["cube", "files", "tiff", "hdf5"])
+def test_five_bands_from_files_to_a_network(tmp_path, kind):
+    """Whatever holds five bands, the store and the decoder give the same, and a network sees it."""
+    rng = np.random.default_rng(0)
+    cubes = rng.normal(3, 2, (4, 5, 20, 20)).astype(np.float32)
+    shown = cubes[:, :, ::-1]  # FITS counts rows upwards
+    settings = ImagesSettings(crop=16, size=16, bands=tuple("zirgu") if kind == "files" else ())
+    ids = ["1", "2", "3", "4"]
+    for name, cube, seen in zip(ids, cubes, shown, strict=True):
+        if kind == "cube":
+            fits.PrimaryHDU(cube).writeto(tmp_path / f"{name}.fits")
+        elif kind == "tiff":
+            tifffile.imwrite(tmp_path / f"{name}.tif", seen, photometric="minisblack")
+        elif kind == "files":
+            for band, flux in zip("zirgu", cube, strict=True):
+                fits.PrimaryHDU(flux).writeto(tmp_path / f"{name}_{band}.fits")
+    if kind == "hdf5":
+        with h5py.File(tmp_path / "cutouts.h5", "w") as file:
+            file["images"], file["ids"] = np.moveaxis(shown, 1, -1), ids
+    patterns = {"cube": "{}.fits", "tiff": "{}.tif", "files": "{}_{{band}}.fits"}
+    references = [patterns.get(kind, "cutouts.h5").format(name) for name in ids]
+    source = open_source("{file}", folder=tmp_path)
+    store = build_store(tmp_path / "store", ids, references, settings=settings, source=source)
+    assert (store.channels, store.sizes[0].tolist()) == (5, [20, 20, 5])
+    images = store.gather(np.arange(4))
+    expected = asinh_stretch(np.moveaxis(shown, 1, -1)[:, 2:18, 2:18], settings.stretch)
+    np.testing.assert_array_equal(images, expected)
+    with Decoder(source, settings=settings, channels=5) as decoder:
+        np.testing.assert_array_equal(decoder.decode(ids, references).pixels, images)
+    network = make_network(
+        "residual", channels=5, size=16, width=4, questions=[2], classes=3, seed=0
+    )
+    outputs = network.eval()(to_tensor(images, torch.device("cpu")))
+    blind = network(to_tensor(np.where(np.arange(5) == 4, 0, images), torch.device("cpu")))
+    assert outputs.classes.shape == (4, 3)
+    assert (outputs.classes - blind.classes).abs().max() > 1e-5  # the last band is seen too
 
 
 @pytest.mark.parametrize("name", ["shard-00000.npy", "shard-00000.parquet"])

@@ -10,7 +10,7 @@ from PIL import Image
 
 from czsl.flags import Flag
 from czsl.images.decode import decode
-from czsl.images.prepare import central_box, prepare, prepare_square, reduction
+from czsl.images.prepare import central_box, prepare, prepare_square, reduction, viewable
 from czsl.images.stretch import asinh_stretch
 from czsl.images.unusable import UnfitImageError, UnusableImageError
 from czsl.sections import ImagesSettings, StretchSettings
@@ -121,11 +121,48 @@ def test_fluxes_are_stretched_with_the_settings():
     np.testing.assert_array_equal(found, asinh_stretch(fluxes, stretch))
 
 
-@pytest.mark.parametrize("bands", [2, 4, 5])
-def test_neither_one_nor_three_bands(bands):
+@pytest.mark.parametrize(
+    ("bands", "channels", "allowed"), [(2, 3, "1 or 3"), (5, 1, "1 or 3"), (1, 5, "5"), (3, 2, "2")]
+)
+def test_bands_that_cannot_become_the_channels(bands, channels, allowed):
     pixels = RNG.normal(size=(9, 9, bands)).astype(np.float32)
-    with pytest.raises(UnfitImageError, match=f"{bands} bands, where 1 or 3 can be used"):
-        prepare(pixels, ImagesSettings(size=8), 3)
+    words = rf"{bands} band\(s\), where {channels} channel\(s\) are made of {allowed};"
+    with pytest.raises(UnfitImageError, match=words):
+        prepare(pixels, ImagesSettings(size=8), channels)
+
+
+def test_more_than_eight_bands():
+    pixels = RNG.normal(size=(9, 9, 9)).astype(np.float32)
+    with pytest.raises(UnfitImageError, match="9 bands, of which 8 at most can be used"):
+        prepare(pixels, ImagesSettings(size=8), 8)
+
+
+@pytest.mark.parametrize("bands", range(1, 9))
+def test_each_band_is_resized_as_an_image_of_its_own(bands):
+    pixels = RNG.integers(0, 256, (40, 40, bands), dtype=np.uint8)
+    settings = ImagesSettings(crop=36, size=16)
+    found = prepare(pixels, settings, bands)
+    assert found.shape == (16, 16, bands)
+    for band in range(bands):
+        alone = prepare(pixels[..., band : band + 1], settings, 1)[..., 0]
+        np.testing.assert_array_equal(found[..., band], alone)
+
+
+def test_fluxes_of_five_bands_keep_their_ratios():
+    light = np.linspace(0.1, 3, 64).reshape(8, 8, 1)
+    fluxes = (light * np.array([1.0, 0.8, 0.6, 0.4, 0.2])).astype(np.float32)
+    found = prepare(fluxes, ImagesSettings(size=8), 5).astype(float)
+    np.testing.assert_allclose(found / found[..., :1], fluxes / fluxes[..., :1], atol=0.1)
+    np.testing.assert_array_equal(found, asinh_stretch(fluxes, StretchSettings()))
+
+
+def test_what_can_be_looked_at_keeps_colour_and_goes_from_red_to_blue():
+    np.testing.assert_array_equal(viewable(RGB), RGB)
+    np.testing.assert_array_equal(viewable(RGB[..., :1]), RGB[..., 0])
+    five = RNG.integers(0, 256, (6, 6, 5), dtype=np.uint8)
+    np.testing.assert_array_equal(viewable(five), five[..., [0, 2, 4]])
+    two = np.dstack([np.full((4, 4), 10), np.full((4, 4), 30)]).astype(np.uint8)
+    np.testing.assert_array_equal(viewable(two), np.full((4, 4), 20))
 
 
 BLANK = {

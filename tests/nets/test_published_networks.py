@@ -1,6 +1,7 @@
 """The published networks, layer by layer."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -142,7 +143,66 @@ def test_residual_network_sees_any_side_and_has_two_heads(size):
     outputs = network(torch.rand(2, 1, size, size))
     assert outputs.answers.shape == (2, 7)  # five answers and a precision for each question
     assert outputs.classes.shape == (2, 3)
-    assert network.classes.in_features == ResidualEncoder(channels=1, width=4).features == 32
+    assert ResidualEncoder(channels=1, size=size, width=4).features == 32
+    assert network.classes.in_features == 32
+
+
+@pytest.mark.parametrize(
+    ("size", "last", "blocks"),
+    [
+        (32, 2, 4),
+        (63, 4, 4),
+        (64, 4, 4),
+        (65, 5, 4),
+        (96, 6, 4),
+        (112, 7, 4),
+        (113, 4, 5),
+        (127, 4, 5),
+        (128, 4, 5),
+        (224, 7, 5),
+        (225, 4, 6),
+    ],
+)
+def test_residual_network_grows_until_its_last_maps_are_small(size, last, blocks):
+    encoder = ResidualEncoder(channels=2, size=size, width=4).eval()
+    maps = encoder.blocks(encoder.stem(torch.rand(1, 2, size, size)))
+    assert maps.shape == (1, 32, last, last)
+    assert len(encoder.blocks) == blocks
+    assert encoder.layers == ("stem", *(f"blocks.{block}" for block in range(blocks)))
+
+
+@pytest.mark.parametrize(("size", "made"), [(64, (1, 2, 4, 8)), (224, (1, 2, 4, 8, 8))])
+@pytest.mark.parametrize("channels", range(1, 9))
+def test_residual_network_has_the_parameters_of_its_layers(size, made, channels):
+    width = 4
+    expected = channels * 25 * width + 2 * width
+    for given, more in pairwise(width * times for times in (1, *made)):
+        expected += 9 * given * more + 9 * more * more + 4 * more
+        expected += 0 if given == more == width else given * more + 2 * more
+    encoder = ResidualEncoder(channels=channels, size=size, width=width)
+    assert count(encoder) == expected
+    assert encoder.eval()(torch.rand(2, channels, size, size)).shape == (2, 8 * width)
+
+
+@pytest.mark.parametrize("size", [24, 48, 64, 96, 112])
+def test_up_to_112_pixels_the_residual_network_is_the_same(size):
+    """What was measured at 64 pixels holds: same names, same numbers from the same seed."""
+    network = make_network(
+        "residual", channels=3, size=size, width=4, questions=[2], classes=2, seed=5
+    )
+    torch.manual_seed(5)
+    stem = nn.Conv2d(3, 4, 5, 2, 2, bias=False)
+    blocks = [ResidualBlock(4, 4, stride=1)]
+    blocks += [ResidualBlock(4 * given, 8 * given, stride=2) for given in (1, 2, 4)]
+    heads = nn.Linear(32, 3), nn.Linear(32, 2)
+    expected = {"encoder.stem.0.weight": stem.weight, "classes.weight": heads[1].weight}
+    for place, block in enumerate(blocks):
+        names = dict(block.named_parameters())
+        expected |= {f"encoder.blocks.{place}.{name}": value for name, value in names.items()}
+    found = dict(network.named_parameters())
+    for name, value in expected.items():
+        assert torch.equal(found[name], value), name
+    assert len(found) == len(expected) + 5  # two numbers of the stem's scales, three of the heads
 
 
 def test_precisions_start_at_four_and_answers_near_equal_shares():

@@ -25,8 +25,8 @@ from czsl.sections import MAX_BANDS, ImagesSettings
 
 Progress = Callable[[int, int], None]
 
-PREPARATION = 1
-"""Raised whenever the same file and settings would give other pixels than before."""
+PREPARATION = 2
+"""Raised whenever the same file and settings would give other pixels or flags than before."""
 
 
 def store_folder(folder: Path, pattern: str, settings: ImagesSettings) -> Path:

@@ -205,7 +205,10 @@ def _refuse_bands(bands: int, channels: int) -> None:
         raise UnfitImageError(f"{bands} bands, of which {MAX_BANDS} at most can be used")
     if bands != channels and {bands, channels} != {1, 3}:
         allowed = {1: "1 or 3", 3: "1 or 3"}.get(channels, str(channels))
-        raise UnfitImageError(f"{bands} bands, where {allowed} can become {channels} channel(s)")
+        raise UnfitImageError(
+            f"{bands} band(s), where {channels} channel(s) are made of {allowed}; 'channels' in "
+            "[images] says how many"
+        )
 
 
 def _refuse_blank(pixels: NDArray[Any], reason: str) -> None:
