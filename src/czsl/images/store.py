@@ -148,7 +148,7 @@ class ImageStore:
         ----------
         name
             ``"reference"`` (where an image came from), ``"mode"`` (what its file held),
-            ``"reason"`` (what is wrong with it, or empty), ``"checksum"``, ``"stamp"``.
+            ``"reason"`` (what stands against it, or empty), ``"checksum"``, ``"stamp"``.
         rows
             Rows of the order in which the store was opened; by default all.
         """
@@ -157,9 +157,13 @@ class ImageStore:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of every image and its flags, which changes when one of them does."""
+        """Hash of every image and why it is unusable, which changes when one of them does.
+
+        Other flags change nothing that is learned.
+        """
         checksums = self.column("checksum").to_numpy()
-        return fingerprint(self.size, self.channels, checksums.tobytes(), self.flags.tobytes())
+        unusable = self.flags & np.uint32(UNUSABLE_IMAGE)
+        return fingerprint(self.size, self.channels, checksums.tobytes(), unusable.tobytes())
 
     def verify(self) -> None:
         """Compare every image with the checksum that it was written with.

@@ -16,6 +16,7 @@ from czsl.errors import CzslError
 from czsl.flags import Flag
 from czsl.images.adapter import in_bands
 from czsl.images.decode import decode
+from czsl.images.edge import empty_sides
 from czsl.images.picture import Picture
 from czsl.images.prepare import prepare_square
 from czsl.images.source import ImageSource
@@ -38,7 +39,7 @@ class Batch:
     Parameters
     ----------
     pixels
-        Grey levels, shape (object, row, column, channel), uint8; zeros where flagged.
+        Grey levels, shape (object, row, column, channel), uint8; zeros where unusable.
     flags
         Sums of :class:`~czsl.flags.Flag`, shape (object,), uint32.
     sizes
@@ -47,7 +48,7 @@ class Batch:
     modes
         What each file held: ``"RGB"``, ``"L"``, ``"RGBA"``, ``"FITS"`` …; may be empty.
     reasons
-        What is wrong with each image, in words; empty where nothing is.
+        What stands against each image, in words; empty where nothing does.
     stamps
         The source's stamp of each image, taken before it was read.
     unfit
@@ -126,6 +127,9 @@ def _decode_one(task: Task, reference: str, batch: Batch, index: int) -> None:
     batch.pixels[index] = prepare_square(
         picture.pixels, task.settings, task.channels, span=picture.span
     )
+    if sides := empty_sides(picture.pixels):
+        batch.flags[index] = Flag.EDGE_OF_FRAME
+        batch.reasons[index] = f"no sky at its {' and '.join(sides)}"
 
 
 def stamp_of(source: ImageSource, reference: str, settings: ImagesSettings) -> str:
