@@ -268,10 +268,9 @@ def _read(config: Config, problems: Problems) -> Catalogue:
     if fold in names:
         folds = read_folds(table, fold, catalogue.experts, problems, name=name, ids=catalogue.ids)
         catalogue = replace(catalogue, folds=folds)
-    warn_of_duplicates(
-        catalogue.positions, catalogue.experts, problems, name=name, ids=catalogue.ids
-    )
     if not problems.fatal:  # else votes or classes may only seem to be missing
+        known = (catalogue.positions, catalogue.experts, catalogue.folds)
+        warn_of_duplicates(*known, problems, name=name, ids=catalogue.ids)
         check_tiers(config, catalogue.experts, catalogue.has_votes, problems, name=name)
     return replace(catalogue, config=_with_units(config, catalogue.questions))
 

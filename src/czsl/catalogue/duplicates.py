@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Numbers = NDArray[np.uint64]
 
 APART = 1.0
-"""Separation in arcseconds below which two rows are one object."""
+"""Separation in arcseconds within which two rows are one object."""
+
+STEPS = 1000
+"""Places are kept to so many parts of an arcsecond."""
+
+CIRCLE = 360 * 3600 * STEPS
+
+ZONE_BITS = 41
+"""Bits of a place's number below those of its zone: 31 of right ascension, 10 of declination."""
 
 
-def pixel_hashes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
+def pixel_hashes(pixels: NDArray[np.uint8]) -> Numbers:
     """Hash images, shape (object,); equal images have equal hashes, and none is 0.
 
     Parameters
@@ -29,47 +39,54 @@ def pixel_hashes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
     True
     """
     digests = [hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in pixels]
-    return np.maximum(np.frombuffer(b"".join(digests), np.uint64), 1)
+    return np.maximum(np.frombuffer(b"".join(digests), np.uint64), np.uint64(1))
 
 
-def neighbours(positions: Floats, others: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find pairs of places that lie within 1 arcsecond of one another.
+def duplicates_within(positions: Floats) -> NDArray[np.int64]:
+    """Find for each object of a table the first row within 1 arcsecond, if it is an earlier one.
+
+    Places that are equal to a thousandth of an arcsecond are compared once, so that a table
+    in which thousands of objects stand at one place costs no more than another.
 
     Parameters
     ----------
-    positions, others
-        Right ascension and declination in degrees, shape (object, 2); rows of NaN have no
-        neighbour.
+    positions
+        Right ascension and declination in degrees, shape (object, 2); rows with a NaN are at
+        no place.
 
     Returns
     -------
-    Array, Array
-        Rows of the one and of the other, shape (pair,) each.
+    Array
+        Row of the earlier object, shape (object,); -1 where there is none.
 
     Examples
     --------
-    >>> places = np.array([[10.0, 20.0], [10.0, 20.0001], [11.0, 20.0]])
-    >>> one, other = neighbours(places, places)
-    >>> [pair for pair in zip(one.tolist(), other.tolist()) if pair[0] < pair[1]]
-    [(0, 1)]
+    >>> duplicates_within(np.array([[10.0, 20.0], [11.0, 20.0], [10.0, 20.0001]])).tolist()
+    [-1, -1, 0]
     """
     from scipy.spatial import cKDTree
 
-    first = np.flatnonzero(np.isfinite(positions).all(axis=1))
-    second = np.flatnonzero(np.isfinite(others).all(axis=1))
-    chord = 2 * np.sin(np.radians(APART / 3600) / 2)
-    pairs = cKDTree(_directions(positions[first])).query_ball_tree(
-        cKDTree(_directions(others[second])), chord
+    earlier = np.full(len(positions), -1)
+    placed = np.flatnonzero(np.isfinite(positions).all(axis=1))
+    if len(placed) < 2:
+        return earlier
+    places, first, which = np.unique(
+        place_numbers(positions[placed]), return_index=True, return_inverse=True
     )
-    one = np.repeat(np.arange(len(first)), [len(found) for found in pairs])
-    other = np.array([place for found in pairs for place in found], np.int64)
-    return first[one], second[other]
+    one, other = cKDTree(_directions(places)).query_pairs(_CHORD, output_type="ndarray").T
+    earliest = first.copy()  # (place,)
+    np.minimum.at(earliest, one, first[other])
+    np.minimum.at(earliest, other, first[one])
+    found = placed[earliest[which.ravel()]]
+    earlier[placed] = np.where(found < placed, found, -1)
+    return earlier
 
 
 class Seen:
     """Remembers objects of a long table, to tell those that come again.
 
-    Of every object it keeps 8 bytes of its image's hash and its place.
+    Of every object it keeps 16 bytes: its image's hash, and its place in thousandths of an
+    arcsecond.
 
     Examples
     --------
@@ -81,10 +98,14 @@ class Seen:
     """
 
     def __init__(self) -> None:
-        self._hashes = np.zeros(0, np.uint64)
-        self._places: list[Floats] = []
+        self._hashes, self._places = _Runs(), _Runs()
 
-    def add(self, hashes: NDArray[np.uint64], positions: Floats | None) -> NDArray[np.bool_]:
+    @property
+    def bytes(self) -> int:
+        """Memory that is taken."""
+        return sum(run.nbytes for kept in (self._hashes, self._places) for run in kept.runs)
+
+    def add(self, hashes: Numbers, positions: Floats | None) -> NDArray[np.bool_]:
         """Take in objects and tell which of them were there before, shape (object,).
 
         Parameters
@@ -95,25 +116,114 @@ class Seen:
             Right ascension and declination in degrees, shape (object, 2), NaN where missing;
             or None.
         """
-        again = np.isin(hashes, self._hashes) & (hashes > 0)
+        again = self._hashes.holds(hashes)
         _, first = np.unique(hashes, return_index=True)
-        later = hashes > 0
+        later = np.ones(len(hashes), bool)
         later[first] = False
-        self._hashes = np.union1d(self._hashes, hashes[hashes > 0])
-        if positions is None:
-            return again | later
-        one, other = neighbours(positions, positions)
-        later[one[one > other]] = True
-        for known in self._places:
-            again[neighbours(positions, known)[0]] = True
-        self._places.append(positions.astype(np.float64))
-        return again | later
+        again = (again | later) & (hashes > 0)
+        self._hashes.add(hashes[hashes > 0])
+        if positions is not None:
+            again |= duplicates_within(positions) >= 0
+            placed = np.flatnonzero(np.isfinite(positions).all(axis=1))
+            numbers = place_numbers(positions[placed])
+            again[placed] |= _near_any(numbers, self._places)
+            self._places.add(numbers)
+        return again
 
 
-def _directions(positions: Floats) -> Floats:
-    """Give unit vectors, shape (object, 3)."""
-    longitude, latitude = np.radians(positions).T
+def place_numbers(positions: Floats) -> Numbers:
+    """Give every place a number, shape (object,): its zone of declination, then its angles.
+
+    Zones are 1 arcsecond high, so that whatever lies within 1 arcsecond of a place is in its
+    zone or the next to it, and there in one stretch of right ascension (Gray, Nieto-Santisteban
+    & Szalay 2006, MSR-TR-2006-52).
+
+    Parameters
+    ----------
+    positions
+        Right ascension and declination in degrees, shape (object, 2), finite.
+    """
+    steps = np.rint((positions + np.array([0.0, 90.0])) * 3600 * STEPS).astype(np.int64)
+    zone, within = np.divmod(steps[:, 1], STEPS)
+    right = steps[:, 0] % CIRCLE
+    numbers: Numbers = ((zone << ZONE_BITS) | (right << 10) | within).astype(np.uint64)
+    return numbers
+
+
+def _angles(numbers: Numbers) -> Floats:
+    """Give right ascension and declination in radians, shape (object, 2), of places' numbers."""
+    whole = numbers.astype(np.int64)
+    right = (whole >> 10) & ((1 << (ZONE_BITS - 10)) - 1)
+    up = (whole >> ZONE_BITS) * STEPS + (whole & 1023)
+    return np.radians(np.stack([right, up], axis=1) / (3600 * STEPS) - [0, 90])
+
+
+def _directions(numbers: Numbers) -> Floats:
+    """Give unit vectors, shape (object, 3), of places' numbers."""
+    longitude, latitude = _angles(numbers).T
     across = np.cos(latitude)
     return np.stack(
         [across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)], axis=1
     )
+
+
+_CHORD = 2 * np.sin(np.radians(APART / 3600) / 2)
+"""Length of the chord between unit vectors that are so far apart."""
+
+
+def _near_any(numbers: Numbers, known: _Runs) -> NDArray[np.bool_]:
+    """Tell which places lie within 1 arcsecond of a known one, shape (object,)."""
+    near = np.zeros(len(numbers), bool)
+    directions = _directions(numbers)
+    for rows, low, high in _stretches(numbers):
+        for run in known.runs:
+            start = np.searchsorted(run, low)
+            count = np.searchsorted(run, high, side="right") - start
+            one = np.repeat(rows, count)
+            other = np.arange(len(one)) + np.repeat(start + count - count.cumsum(), count)
+            chords = np.linalg.norm(directions[one] - _directions(run[other]), axis=1)
+            near[one[chords <= _CHORD]] = True
+    return near
+
+
+def _stretches(numbers: Numbers) -> Iterator[tuple[NDArray[np.int64], Numbers, Numbers]]:
+    """Give rows of places, and the least and greatest number of stretches around them."""
+    order = np.argsort(numbers)  # numbers in order are found sooner
+    right, up = _angles(numbers[order]).T
+    zone = (numbers[order] >> ZONE_BITS).astype(np.int64)
+    middle = np.rint(np.degrees(right) * 3600 * STEPS).astype(np.int64)
+    # Right ascension spreads towards a pole, and is all of the circle around it.
+    ratio = np.sin(np.radians(APART / 3600)) / np.maximum(np.cos(up), 1e-12)
+    reach = np.degrees(np.arcsin(np.minimum(ratio, 1))) * 3600 * STEPS
+    reach = np.where(ratio >= 1, CIRCLE, np.ceil(reach) + 1).astype(np.int64)
+    for turn in (-CIRCLE, 0, CIRCLE):
+        low = np.maximum(middle + turn - reach, 0)
+        high = np.minimum(middle + turn + reach, CIRCLE - 1)
+        for step in (-1, 0, 1):
+            there = np.flatnonzero((low <= high) & (zone + step >= 0))
+            base = (zone[there] + step) << ZONE_BITS
+            least, greatest = base | (low[there] << 10), base | (high[there] << 10) | 1023
+            yield order[there], least.astype(np.uint64), greatest.astype(np.uint64)
+
+
+class _Runs:
+    """Numbers in sorted runs, each at least twice as long as the next: cheap to add to."""
+
+    def __init__(self) -> None:
+        self.runs: list[Numbers] = []
+
+    def add(self, numbers: Numbers) -> None:
+        """Take in numbers; what is there already is kept once."""
+        merged = np.unique(numbers)
+        while self.runs and len(self.runs[-1]) < 2 * len(merged):
+            merged = np.union1d(self.runs.pop(), merged)
+        self.runs.append(merged)
+
+    def holds(self, numbers: Numbers) -> NDArray[np.bool_]:
+        """Tell which numbers are there, shape (number,)."""
+        held = np.zeros(len(numbers), bool)
+        for run in self.runs:
+            if len(run):
+                place = np.minimum(np.searchsorted(run, numbers), len(run) - 1)
+                held |= run[place] == numbers
+        return held

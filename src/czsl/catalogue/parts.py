@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from czsl.catalogue.columns import note_rows, number_column, text_column
-from czsl.catalogue.duplicates import neighbours
+from czsl.catalogue.duplicates import duplicates_within
 from czsl.catalogue.images import holds_many, pattern_columns
 from czsl.catalogue.votes import Votes, no_votes, read_votes
 from czsl.config import Config, VotesSettings
@@ -221,26 +221,34 @@ def read_positions(
 def warn_of_duplicates(
     positions: NDArray[np.float64] | None,
     experts: NDArray[np.int64],
+    folds: NDArray[np.int64] | None,
     problems: Problems,
     *,
     name: str,
     ids: NDArray[np.str_],
 ) -> None:
-    """Warn of objects that stand in the table twice, at the same place."""
+    """Warn of objects that stand in the table twice, at the same place.
+
+    Where both have an expert's class and are not in one fold, the one may teach what the
+    other is scored on.
+    """
     if positions is None:
         return
-    one, other = neighbours(positions, positions)
-    pairs = one < other
-    if not pairs.any():
+    first = duplicates_within(positions)
+    again = np.flatnonzero(first >= 0)
+    if not len(again):
         return
-    first, second = one[pairs], other[pairs]
-    both = int(np.sum((experts[first] >= 0) & (experts[second] >= 0)))
+    leak = (experts[again] >= 0) & (experts[first[again]] >= 0)
+    if folds is not None:
+        leak &= folds[again] != folds[first[again]]
+    one = len(again) == 1
     problems.warn(
         f"{name}, [catalogue] position",
-        f"{len(first)} pair(s) of rows within 1 arcsecond of one another, first "
-        f"{str(ids[first[0]])!r} and {str(ids[second[0]])!r}",
-        f"they are taken for objects of their own; {both} of the pairs have an expert's class "
-        "twice, and then the one may teach what the other is scored on: keep one row of each",
+        f"{len(again):,} {'row' if one else 'rows'} within 1 arcsecond of an earlier row, first "
+        f"{str(ids[again[0]])!r} of {str(ids[first[again[0]]])!r}",
+        f"they are taken for objects of their own; of {np.sum(leak):,} of them both have an "
+        "expert's class and may be in two folds, so that the one teaches what the other is "
+        "scored on: keep one row of each, or give both one fold",
     )
 
 
