@@ -70,7 +70,7 @@ def make_rule(
     labels
         Their classes, shape (object,).
     prior
-        Shares of the classes, shape (class,).
+        Shares of the classes, shape (class,); by ``"gmean"`` none of share 0 is decided on.
     classes
         Names of the classes.
 
@@ -82,7 +82,7 @@ def make_rule(
     if name == "accuracy":
         return Rule(gains=np.eye(len(classes)))
     if name == "gmean":
-        return Rule(gains=np.diag(1 / prior))
+        return Rule(gains=np.diag(np.divide(1, prior, out=np.zeros(len(prior)), where=prior > 0)))
     if name == "f1":
         return Rule(gains=np.diag(f1_weights(posterior, labels)))
     if not Path(name).exists():
@@ -97,7 +97,8 @@ def f1_weights(posterior: Floats, labels: Labels) -> Floats:
     """Find weights of the classes for the highest mean F1: the class of p times weight is taken.
 
     One weight after another is moved to the best place between two objects' decisions, until
-    none moves. With two classes that is the best threshold there is.
+    none moves; from equal weights, and from those of equal recalls. With two classes that is the
+    best threshold there is. The highest F1 of few objects promises more than others will show.
 
     Parameters
     ----------
@@ -113,16 +114,14 @@ def f1_weights(posterior: Floats, labels: Labels) -> Floats:
     >>> (posterior * weights).argmax(axis=1)
     array([0, 0, 1, 1])
     """
-    known = known_rows(posterior)
+    known, classes = known_rows(posterior), posterior.shape[1]
     logs, truth = np.log(posterior[known].clip(1e-12, 1.0)), labels[known]
-    shift = np.zeros(posterior.shape[1])
-    for _ in range(20):
-        before = shift.copy()
-        for k in range(len(shift)):
-            shift[k] = _best_shift(logs, truth, shift, k)
-        if np.array_equal(before, shift):
-            break
-    weights: Floats = np.exp(shift - shift.max())
+    if not len(truth):
+        return np.ones(classes)
+    rarity = -np.log(np.bincount(truth, minlength=classes).clip(1))
+    found = [_climb(logs, truth, start) for start in (np.zeros(classes), rarity)]
+    best = max(found, key=lambda shift: mean_f1((logs + shift).argmax(axis=1), truth, classes))
+    weights: Floats = np.exp(best - best.max())
     return weights
 
 
@@ -140,28 +139,66 @@ def mean_f1(decided: Labels, labels: Labels, classes: int) -> float:
     return float(found[total > 0].mean()) if (total > 0).any() else 0.0
 
 
+def _climb(logs: Floats, truth: Labels, shift: Floats) -> Floats:
+    """Move the logarithms of the weights, one after another, until none moves."""
+    shift = shift.copy()
+    for _ in range(20):
+        before = shift.copy()
+        for k in range(len(shift)):
+            shift[k] = _best_shift(logs, truth, shift, k)
+        if np.array_equal(before, shift):
+            break
+    return shift
+
+
 def _best_shift(logs: Floats, truth: Labels, shift: Floats, k: int) -> float:
     """Give the best shift of one class's logarithm, the nearest to the present of equals."""
-    moved = logs + shift
-    others = np.delete(moved, k, axis=1).max(axis=1) if moved.shape[1] > 1 else moved[:, 0]
-    edges = np.unique(others - logs[:, k])  # at more than its edge an object falls to class k
-    if not len(edges):
+    others = logs + shift
+    others[:, k] = -np.inf
+    edges = others.max(axis=1) - logs[:, k]  # at more than its edge an object falls to class k
+    order = np.argsort(edges, kind="stable")
+    edges = edges[order]
+    values = _f1_of_cuts(others.argmax(axis=1)[order], truth[order], k, logs.shape[1])
+    places = np.concatenate([[edges[0] - 1], (edges[1:] + edges[:-1]) / 2, [edges[-1] + 1]])
+    apart = np.concatenate([[True], edges[1:] > edges[:-1], [True]])  # equals fall together
+    best = apart & (values >= values[apart].max() - 1e-12)
+    if best[np.searchsorted(edges, shift[k])] and shift[k] not in edges:
         return float(shift[k])
-    places = np.concatenate(
-        [[edges[0] - 1], (edges[1:] + edges[:-1]) / 2, [edges[-1] + 1], [shift[k]]]
-    )
-    if len(places) > 400:  # many objects: as good to a quarter of a percent of them
-        places = np.append(np.quantile(places[:-1], np.linspace(0, 1, 400)), shift[k])
-    classes = logs.shape[1]
-    rest = np.where(np.arange(classes) == k, -np.inf, moved).argmax(axis=1)
-    values = np.array(
-        [
-            mean_f1(np.where(place > others - logs[:, k], k, rest), truth, classes)
-            for place in places
-        ]
-    )
-    best = np.flatnonzero(values >= values.max() - 1e-12)
-    return float(places[best[np.abs(places[best] - shift[k]).argmin()]])
+    return float(places[best][np.abs(places[best] - shift[k]).argmin()])
+
+
+def _f1_of_cuts(rest: Labels, truth: Labels, k: int, classes: int) -> Floats:
+    """Give the mean F1 where the first objects, none to all, fall to class k.
+
+    Parameters
+    ----------
+    rest
+        The class that each object has otherwise, shape (object,).
+    truth
+        Its true class, shape (object,).
+    k
+        The class.
+    classes
+        Number of classes.
+
+    Returns
+    -------
+    Array
+        Shape (object + 1,).
+    """
+    names = np.arange(classes)
+    decided = np.zeros((len(rest) + 1, classes))  # (objects of class k, class)
+    right = decided.copy()
+    decided[:-1] = np.cumsum((rest[:, None] == names)[::-1], axis=0)[::-1]
+    right[:-1] = np.cumsum(((rest == truth)[:, None] & (rest[:, None] == names))[::-1], axis=0)[
+        ::-1
+    ]
+    decided[:, k] = np.arange(len(rest) + 1)
+    right[1:, k] = np.cumsum(truth == k)
+    total = decided + np.bincount(truth, minlength=classes)
+    each = np.divide(2 * right, total, out=np.zeros(total.shape), where=total > 0)
+    values: Floats = each.sum(axis=1) / (total > 0).sum(axis=1)
+    return values
 
 
 def read_costs(path: Path, classes: Sequence[str]) -> Floats:
