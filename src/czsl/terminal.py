@@ -289,6 +289,8 @@ def spelled(value: Any) -> str:
     """
     if isinstance(value, Mapping):
         return ", ".join(f"{name} = {item}" for name, item in value.items())
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
     return "-" if value is None else str(value)
 
 

@@ -545,3 +545,72 @@ def test_real_galaxies_are_read(shared_data):
     assert np.bincount(catalogue.folds).tolist() == [8181, 8181, 8180, 8180, 8180]
     assert (catalogue.questions[0].given == Given.COUNTS).all()
     assert warned(catalogue)[0].startswith("votes_es_erl.csv: no unlabelled objects")
+
+
+PLACED = """\
+id,n_smooth,n_cw,n_acw,expert,fold,ra,dec
+a,9,1,0,E,1,359.99999,10
+b,1,5,4,S,1,20,-30
+c,8,1,1,S0,2,20.0001,-30
+d,0,9,1,S,2,0.00001,10
+e,,,,E,1,,
+f,5,5,0,,,20,-30
+g,1,2,7,,,40,
+h,0,0,0,,,,
+i,,,,,,50,90
+"""
+
+
+def test_positions_are_read_and_repeated_objects_are_told_of(tmp_path):
+    catalogue = read(tmp_path, PLACED, catalogue={"position": ["ra", "dec"]})
+    assert catalogue.positions.shape == (9, 2)
+    assert catalogue.positions[1].tolist() == [20, -30]
+    assert np.isnan(catalogue.positions).any(axis=1).tolist() == [False] * 4 + [True] * 1 + [
+        False,
+        True,
+        True,
+        False,
+    ]
+    [told] = [str(one) for one in catalogue.warnings if "position" in one.where]
+    assert "3 rows within 1 arcsecond of an earlier row, first 'c' of 'b'" in told
+    assert "of 2 of them both have an expert's class" in told
+    part = catalogue.select(np.array([5, 1]))
+    assert part.positions.tolist() == [[20, -30], [20, -30]]
+
+
+def test_repeated_objects_of_one_fold_leak_nothing(tmp_path):
+    place = {"position": ["ra", "dec"], "fold": "fold"}
+    rows = PLACED.replace("c,8,1,1,S0,2", "c,8,1,1,S0,1")
+    [told] = [
+        str(one) for one in read(tmp_path, rows, catalogue=place).warnings if "arcs" in one.found
+    ]
+    assert "of 1 of them both have" in told  # a and d are of two folds
+
+
+def test_without_columns_of_positions_there_are_none(tmp_path):
+    assert read(tmp_path, PLACED).positions is None
+    assert not any("arcsecond" in str(one) for one in read(tmp_path, PLACED).warnings)
+
+
+def test_columns_of_positions_are_checked_as_others_are(tmp_path):
+    told = refusal(tmp_path, PLACED, catalogue={"position": ["ra", "decl"]})
+    assert "[catalogue] position: there is no column 'decl'; did you mean 'dec'?" in told
+    wrong = PLACED.replace("40,", "inf,").replace("50,90", "361,-91")
+    told = refusal(tmp_path, wrong, catalogue={"position": ["ra", "dec"]})
+    assert "column 'ra': 2 angles out of range, first in rows 7 (id 'g'), 9 (id 'i')" in told
+    assert "column 'dec': 1 angle out of range, first in row 9 (id 'i')" in told
+    told = refusal(
+        tmp_path, PLACED.replace("50,90", "3h,90"), catalogue={"position": ["ra", "dec"]}
+    )
+    assert "column 'ra': 1 value that is not a number ('3h')" in told
+    with pytest.raises(ConfigError, match=r"catalogue\.position|\[catalogue\] position"):
+        config_in(tmp_path, catalogue={"position": ["ra"]})
+
+
+def test_a_scan_reads_positions_where_the_table_has_both_columns(tmp_path):
+    config = read(tmp_path, PLACED, catalogue={"position": ["ra", "dec"]}).config
+    parts = list(scan_catalogue(config, rows=4))
+    assert [part.positions.shape for part in parts] == [(4, 2), (4, 2), (1, 2)]
+    (tmp_path / "other.csv").write_text("id,ra\na,5\nb,6\n")
+    [part] = scan_catalogue(config, tmp_path / "other.csv")
+    assert part.positions is None

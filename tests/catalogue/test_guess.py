@@ -87,6 +87,7 @@ def test_every_guess_has_a_reason_that_stands_in_the_file(tmp_path):
         "[catalogue] id",
         "[catalogue] images",
         "[catalogue] fold",
+        "[catalogue] position",
         "[votes] answers",
         "[votes] label",
         "[classes] column",
@@ -97,6 +98,53 @@ def test_every_guess_has_a_reason_that_stands_in_the_file(tmp_path):
         assert finding.reason in plain
     assert "add up to 'n_total' in every row" in plain
     assert "a column with few values: E 7, S 7" in plain
+
+
+@pytest.mark.parametrize(
+    ("right", "up"),
+    [
+        ("RA", "DEC"),
+        ("ra", "dec"),
+        ("RAJ2000", "DEJ2000"),
+        ("RA_ICRS", "DE_ICRS"),
+        ("RAdeg", "DEdeg"),
+        ("raMean", "decMean"),
+        ("target_ra", "target_dec"),
+        ("ALPHA_J2000", "DELTA_J2000"),
+        ("ALPHAWIN_J2000", "DELTAWIN_J2000"),
+        ("Right_Ascension", "Declination"),
+    ],
+)
+def test_positions_are_two_columns_of_angles_by_their_names(tmp_path, right, up):
+    columns = survey()
+    del columns["ra"]
+    angles = {right: np.linspace(-10, 350, 40), up: np.linspace(-90, 90, 40)}
+    guess = guess_config(write(tmp_path, {**columns, **angles}))
+    assert found(guess)["[catalogue] position"] == (right, up)
+    config = make_config(tomllib.loads(guess.text), folder=tmp_path)
+    assert config.catalogue.position == (right, up)
+    places = Catalogue.read(config).positions
+    np.testing.assert_allclose(places, np.stack([angles[right], angles[up]], axis=1))
+
+
+@pytest.mark.parametrize(
+    "angles",
+    [
+        {"ra": np.linspace(0, 350, 40)},
+        {"ra": np.linspace(0, 500, 40), "dec": np.linspace(-9, 9, 40)},
+        {"ra": np.linspace(0, 350, 40), "dec": np.linspace(-9, 95, 40)},
+        {"ra": [f"{row}:00:00" for row in range(40)], "dec": np.linspace(-9, 9, 40)},
+        {"ra": np.full(40, np.nan), "dec": np.linspace(-9, 9, 40)},
+        {"alpha": np.linspace(0, 1, 40), "delta": np.linspace(0, 1, 40)},
+        {"ratio": np.linspace(0, 1, 40), "dec": np.linspace(0, 1, 40)},
+    ],
+)
+def test_columns_that_are_no_degrees_are_no_positions(tmp_path, angles):
+    columns = survey()
+    del columns["ra"]
+    guess = guess_config(write(tmp_path, {**columns, **angles}))
+    assert found(guess)["[catalogue] position"] is None
+    assert '# position = ["RA", "DEC"]' in guess.text
 
 
 def test_fractions_that_sum_to_one_are_votes(tmp_path):

@@ -15,6 +15,7 @@ from czsl.catalogue.guess_columns import (
     guess_class,
     guess_fold,
     guess_id,
+    guess_position,
 )
 from czsl.catalogue.guess_images import guess_images, relative_to
 from czsl.catalogue.guess_label import guess_label
@@ -71,6 +72,7 @@ def guess_config(
     [catalogue] id = id
     [catalogue] images = None
     [catalogue] fold = None
+    [catalogue] position = None
     [votes] answers = {'smooth': 'n_smooth', 'disc': 'n_disc'}
     [votes] label = None
     [classes] column = expert
@@ -83,13 +85,15 @@ def guess_config(
     left = [column for column in columns if column.name != found_id.value]
     found_class = guess_class(left)
     found_fold = guess_fold(left)
-    spent = (found_fold.value, found_class.value)
+    found_position = guess_position(left)
+    spent = (found_fold.value, found_class.value, *(found_position.value or ()))
     questions = guess_votes([column for column in left if column.name not in spent])
     guesses = Guesses(
         table=relative_to(table, folder),
         id=found_id,
         images=guess_images(columns, images, folder, found_id),
         fold=found_fold,
+        position=found_position,
         questions=questions,
         label=guess_label([c for c in left if c.name not in spent], questions),
         classes=found_class,

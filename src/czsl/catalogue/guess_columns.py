@@ -187,3 +187,32 @@ def guess_fold(columns: Sequence[Column]) -> Finding:
             )
     reason = "no column is called fold: folds are made by seed"
     return Finding(setting="[catalogue] fold", value=None, reason=reason)
+
+
+_PLACES = (
+    (r"(^|_)right_?asc(ension)?", "declination"),
+    (r"(^|_)alpha(?=.*(j2000|sky))", "delta"),
+    (r"(^|_)ra", "dec"),
+    (r"(^|_)ra", "de"),
+)
+
+
+def guess_position(columns: Sequence[Column]) -> Finding:
+    """Guess right ascension and declination: two columns of angles named alike, as RA and DEC."""
+    setting = "[catalogue] position"
+    angles = {c.name.lower(): c for c in columns if c.kind in ("number", "whole")}
+    for pattern, other in _PLACES:
+        for name, right in angles.items():
+            partner = re.sub(pattern, rf"\1{other}", name, count=1)
+            up = angles.get(partner) if partner != name else None
+            if up is not None and _within(right, -180, 360) and _within(up, -90, 90):
+                reason = "called so, and their numbers may be degrees"
+                return Finding(setting=setting, value=(right.name, up.name), reason=reason)
+    reason = "no two columns are called RA and DEC, or alike: objects that stand at the same place "
+    return Finding(setting=setting, value=None, reason=reason + "are not found")
+
+
+def _within(column: Column, low: float, high: float) -> bool:
+    """Whether a column has numbers, and all of them are in a range."""
+    numbers = column.numbers[~np.isnan(column.numbers)]
+    return len(numbers) > 0 and bool(((numbers >= low) & (numbers <= high)).all())

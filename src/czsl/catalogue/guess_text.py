@@ -32,7 +32,7 @@ class Guesses:
     ----------
     table
         The table, as the configuration names it.
-    id, images, fold, classes
+    id, images, fold, position, classes
         The single guesses.
     questions
         The votes.
@@ -48,6 +48,7 @@ class Guesses:
     id: Finding
     images: Finding
     fold: Finding
+    position: Finding
     questions: Sequence[VoteGuess]
     label: LabelGuess
     classes: Finding
@@ -65,7 +66,8 @@ class Guesses:
         if not votes and self.label.column is None:
             reason = "no columns add up to another, or to one, or are called n_… or votes_…"
             votes = [Finding(setting="[votes] answers", value=None, reason=reason)]
-        return (self.id, self.images, self.fold, *votes, label, self.classes)
+        single = (self.id, self.images, self.fold, self.position)
+        return (*single, *votes, label, self.classes)
 
 
 def config_text(guesses: Guesses) -> str:
@@ -101,6 +103,7 @@ def _catalogue(guesses: Guesses) -> Iterator[str]:
         yield from _comment("The images lie outside this file's folder, which must be allowed.")
         yield f"roots = [{_text(guesses.root)}]"
     yield from _setting("fold", guesses.fold, '"fold"')
+    yield from _setting("position", guesses.position, '["RA", "DEC"]   # degrees')
 
 
 def _votes(guesses: Guesses) -> Iterator[str]:
@@ -173,7 +176,9 @@ def _setting(name: str, finding: Finding, example: str) -> Iterator[str]:
     if finding.value is None:
         yield f"# {name} = {example}"
     else:
-        yield f"{name} = {_text(finding.value)}"
+        value = finding.value
+        one = isinstance(value, str)
+        yield f"{name} = " + (_text(value) if one else f"[{', '.join(map(_text, value))}]")
 
 
 def _mirror(names: Sequence[str]) -> Iterator[str]:
