@@ -173,32 +173,32 @@ def crowdlab(known: Known, scored: Evidence) -> Floats:
     r"""Average the image's posterior and every vote, each by its weight.
 
     .. math::
-        p_k = \frac{w_M p^\mathrm{image}_k + n\bar w\,\bar v_k}{w_M + n\bar w}, \quad
-        w = 1 - \frac{1 - A}{1 - A_0}
+        p_k = \frac{w_M\,p^\mathrm{image}_k + w\,[n_k P + (n - n_k)\,(1 - P) / (K - 1)]}
+            {w_M + w n}, \quad
+        w = 1 - \frac{1 - A}{1 - A_0}, \quad
+        w_M = \sqrt{\langle n \rangle}\,\Big(1 - \frac{1 - A_M}{1 - A_0}\Big)
 
-    with n votes of which a share v is for class k, smoothed by the agreement P of volunteers:
-    a vote says its class with probability P and each other with (1 - P) / (K - 1); A is how
-    often the image (or a vote) agrees with the majority of the votes, :math:`A_0` how often
-    the commonest class does. (Goh, Tkachenko and Mueller 2022, arXiv 2210.06812, section 3,
-    with one weight for all volunteers, whose names are not known.)
+    with :math:`n_k` of n votes for class k of K; P how often a vote agrees with the majority of
+    its object, A with another vote on its object, :math:`A_M` the image with the majority, and
+    :math:`A_0` how often the commonest majority comes. (Goh, Tkachenko and Mueller 2022,
+    arXiv 2210.06812, section 3, with one weight for all volunteers, who are not told apart;
+    weights are at least 1e-6, and objects with one vote set none, as in cleanlab.)
     """
     one, classes = known.evidence, len(known.prior)
-    usable = known_rows(one.image) & (one.counts.sum(axis=1) > 0)
+    usable = known_rows(one.image) & (one.counts.sum(axis=1) > 1)
     counts, image = one.counts[usable], one.image[usable]
     if not usable.any():
         return np.where(known_rows(scored.image)[:, None], scored.image, scored.votes)
     majority, number = counts.argmax(axis=1), counts.sum(axis=1)
-    agreement = float((counts.max(axis=1) / number).mean())
-    chance = np.bincount(majority, minlength=classes).max() / len(majority)
-    left = max(1 - chance, 1e-6)
-    model = max(1 - float(np.mean(image.argmax(axis=1) != majority)) / left, 1e-3)
-    vote = max(1 - (1 - agreement) / left, 1e-3)
+    share = float((counts.max(axis=1) / number).mean())
+    pairs = np.maximum(counts * (counts - 1), 0).sum() / (number * (number - 1)).sum()
+    chance = max(1 - np.bincount(majority, minlength=classes).max() / len(majority), 1e-6)
+    model = max(1 - float(np.mean(image.argmax(axis=1) != majority)) / chance, 1e-6)
+    model *= float(np.sqrt(number.mean()))
+    vote = max(1 - (1 - float(pairs)) / chance, 1e-6)
     total = scored.counts.sum(axis=1, keepdims=True)
-    other = (1 - agreement) / (classes - 1)
-    said = scored.counts * agreement + (total - scored.counts) * other
-    seen = known_rows(scored.image)[:, None]
-    weighted = np.where(seen, model * np.nan_to_num(scored.image), 0.0) + vote * said
-    return _normalised(weighted)
+    said = scored.counts * share + (total - scored.counts) * (1 - share) / (classes - 1)
+    return _normalised(model * np.nan_to_num(scored.image) + vote * said)
 
 
 def space_warps(known: Known, scored: Evidence) -> Floats:
