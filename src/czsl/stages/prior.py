@@ -151,7 +151,8 @@ def _likeliest(ratios: Floats, counts: Floats, start: Floats) -> Floats:
     if not len(ratios):
         return start
     # A share of 0 would stay 0 for ever.
-    shares: Floats = (start + 1e-6 * (ratios > 0).any(axis=0)) / (start + 1e-6).sum()
+    raised = start + 1e-6 * np.any(ratios > 0, axis=0)
+    shares: Floats = raised / raised.sum()
     reached = -np.inf
     for _ in range(CYCLES):
         first = _step(ratios, counts, shares)
@@ -160,7 +161,8 @@ def _likeliest(ratios: Floats, counts: Floats, start: Floats) -> Floats:
             return first
         second = _step(ratios, counts, first)
         bend = second - first - change
-        length = max(1.0, float(np.sqrt(change @ change / max(bend @ bend, 1e-300))))
+        norms = float(np.linalg.norm(change)), float(np.linalg.norm(bend))
+        length = max(1.0, norms[0] / max(norms[1], 1e-150))
         # A tenth of each share is kept, so that none falls to 0.
         far = np.maximum(shares + 2 * length * change + length**2 * bend, second / 10)
         far = _step(ratios, counts, far / far.sum())
