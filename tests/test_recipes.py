@@ -93,7 +93,21 @@ def test_recipes_do_not_change_when_settings_do():
         ({"pretrain": {"epochs": 1.5}}, "epochs: got 1.5; a whole number is needed"),
         ({"pretrain": True}, "pretrain: got True; a table of settings is needed"),
         ({"calibrate": "often"}, "calibrate: got 'often'; true or false is needed"),
-        ({"network": "resnet"}, "network: got 'resnet'; it is one of 'published' or 'residual'"),
+        (
+            {"network": "resnet"},
+            "got 'resnet'; it is one of 'published', 'residual', 'pretrained' or 'given'",
+        ),
+        (
+            {"network": "pretrained"},
+            "'network' is 'pretrained' and 'encoder' is None; a pretrained",
+        ),
+        ({"encoder": "convnext"}, "'network' is 'residual' and 'encoder' is 'convnext'; a pretrai"),
+        ({"pretrain": {"augment": {"blur": -1}}}, "augment.blur: got -1; it must be 0 or more"),
+        ({"finetune": {"augment": {"noise": 1}}}, "augment.noise: got 1; it must be 0.5 or less"),
+        (
+            {"name": "czsl2023", "network": "residual"},
+            "'reconstruct' is on and 'network' is 'residual'; only the published network has an",
+        ),
         ("default", "settings, recipe: got 'default'; a table of settings is needed"),
     ],
 )

@@ -45,12 +45,20 @@ class Augment(Settings):
         Largest shift, as a fraction of the view's side; whole pixels unless ``"any"``.
     zoom
         Largest relative change of scale; none unless ``"any"``.
+    blur
+        Largest standard deviation of a Gaussian blur, pixels; each image draws its own from
+        0 to this.
+    noise
+        Largest standard deviation of Gaussian noise, as a fraction of the range of grey
+        levels; each image draws its own from 0 to this.
     """
 
     rotate: Literal["any", "quarter", "none"] = "any"
     mirror: bool = True
     shift: float = Field(default=0.05, ge=0, lt=0.5)
     zoom: float = Field(default=0.1, ge=0, lt=0.5)
+    blur: float = Field(default=0.0, ge=0, le=5)
+    noise: float = Field(default=0.0, ge=0, le=0.5)
 
 
 class Training(Settings):
@@ -128,14 +136,19 @@ class Transfer(Settings):
     ----------
     kind
         ``"perceptron"`` (published: unscaled, hidden layers of 8, 7, 5 and 3) or
-        ``"logistic"`` (scaled, strength by cross-validation, mirrored rows).
+        ``"logistic"`` (quadratic in the shares of the votes, for any number of votes;
+        mirrored rows; where the calibrated majority is better, that).
     extra
         Which extra columns of ``[votes]`` are inputs too: true for all, false for none, or
         their names.
+    image
+        Whether ``"logistic"`` may use what the network expects volunteers to say of the
+        image; it does so where that makes experts' classes clearly likelier.
     """
 
     kind: Literal["perceptron", "logistic"]
     extra: bool | tuple[str, ...] = True
+    image: bool = False
 
 
 Weight = Annotated[float, Field(ge=0)]
@@ -211,7 +224,10 @@ class Recipe(Settings):
     name
         The recipe that the settings started from.
     network
-        ``"published"`` (three small convolutions) or ``"residual"``.
+        ``"published"`` (three small convolutions), ``"residual"``; ``"pretrained"``, an
+        encoder of a folder or a model hub; or ``"given"``, a torch module from Python.
+    encoder
+        Folder or hub name of the pretrained encoder.
     width
         Channels of the residual network's first blocks.
     precision
@@ -238,7 +254,8 @@ class Recipe(Settings):
     """
 
     name: RecipeName
-    network: Literal["published", "residual"]
+    network: Literal["published", "residual", "pretrained", "given"]
+    encoder: str | None = None
     width: int = Field(default=16, ge=4, le=512)
     precision: Literal["32", "bf16"] = "32"
     views: Literal[1, 8] = 1
@@ -257,8 +274,16 @@ class Recipe(Settings):
         if self.reconstruct is not None and self.network != "published":
             refuse(
                 [
-                    "'reconstruct' is on and 'network' is 'residual'; only the published network "
-                    'has an autoencoder: set reconstruct = false or network = "published"'
+                    f"'reconstruct' is on and 'network' is {self.network!r}; only the published "
+                    'network has an autoencoder: set reconstruct = false or network = "published"'
+                ]
+            )
+        if (self.network == "pretrained") != (self.encoder is not None):
+            refuse(
+                [
+                    f"'network' is {self.network!r} and 'encoder' is {self.encoder!r}; a "
+                    'pretrained encoder needs both: network = "pretrained", and a folder or a name '
+                    "on the hub"
                 ]
             )
         return self

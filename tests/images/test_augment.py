@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
-from czsl.images.augment import augment, central, mirror_targets, steady
+from czsl.images.augment import augment, blurred, central, mirror_targets, steady
 from czsl.recipes import Augment
 
 STILL = Augment(rotate="none", mirror=False, shift=0.0)
 FLIPS = Augment(rotate="none", mirror=True, shift=0.0)
 TURNS = Augment(rotate="any", mirror=True, shift=0.0, zoom=0.0)
+HARSH = {"blur": 1.5, "noise": 0.1}
 QUARTERS = Augment(rotate="quarter", mirror=True, shift=0.0)
 
 
@@ -177,7 +179,7 @@ def test_same_generator_same_images():
 def test_input_is_not_modified():
     images = torch.rand(8, 3, 16, 16)
     before = images.clone()
-    for settings in (Augment(), FLIPS, STILL):
+    for settings in (Augment(), FLIPS, STILL, STILL.model_copy(update=HARSH)):
         augment(images, settings, generator(), view=16)
     assert torch.equal(images, before)
 
@@ -208,3 +210,69 @@ def test_the_steady_view_turns_with_its_image():
         turned = steady(images.rot90(turn, dims=(2, 3)), 16, resampled=True)
         expected = steady(images, 16, resampled=True).rot90(turn, dims=(2, 3))
         torch.testing.assert_close(turned, expected, atol=1e-5, rtol=0)
+
+
+def test_without_blur_and_noise_nothing_more_is_drawn():
+    images, one, other = torch.rand(8, 3, 16, 16), generator(), generator()
+    augment(images, Augment(blur=0, noise=0), one, view=12)
+    torch.rand(8, 5, generator=other)
+    assert torch.equal(one.get_state(), other.get_state())
+
+
+@pytest.mark.parametrize("changes", [{"blur": 1.0}, {"noise": 0.1}, HARSH])
+def test_blur_and_noise_leave_the_other_changes_of_a_batch_as_they_are(changes):
+    images = spiral(24, 0.35) * torch.rand(16, 1, 1, 1) / 2
+    plain, mirrored = augment(images, FLIPS, generator(), view=16)
+    wide = torch.full((16,), 2.0)
+    harsh, same = augment(images, FLIPS.model_copy(update=changes), generator(), view=16)
+    again, _ = augment(images, FLIPS.model_copy(update=changes), generator(), view=16)
+    assert torch.equal(mirrored, same)
+    assert torch.equal(harsh, again)
+    assert not torch.equal(harsh, plain)
+    torch.testing.assert_close(
+        blurred(harsh, wide, largest=2), blurred(plain, wide, largest=2), atol=0.1, rtol=0
+    )
+
+
+def test_each_image_draws_its_own_noise_up_to_the_setting():
+    images = torch.full((400, 3, 32, 32), 0.5)
+    noisy, _ = augment(images, Augment(**STILL.model_dump() | {"noise": 0.1}), generator(), view=32)
+    spread = noisy.flatten(1).std(dim=1)
+    assert spread.max() < 0.105
+    assert spread.mean() == pytest.approx(0.05, abs=0.005)
+    assert spread.std() == pytest.approx(0.1 / 12**0.5, rel=0.1)  # as uniform draws have
+    assert noisy.mean() == pytest.approx(0.5, abs=1e-3)
+    assert torch.corrcoef(noisy[spread.argmax()].flatten(1))[0, 1].abs() < 0.1  # each band its own
+
+
+def test_noise_stays_among_the_grey_levels():
+    dark, _ = augment(torch.zeros(8, 1, 16, 16), Augment(noise=0.5), generator(), view=16)
+    assert dark.min() == 0
+    assert 0.1 < dark.max() <= 1
+
+
+@pytest.mark.parametrize("side", [5, 32, 33])
+def test_blur_is_scipys_and_keeps_the_mean(side):
+    images = torch.rand(4, 3, side, side, generator=generator())
+    spread = torch.tensor([0.3, 0.7, 1.5, 2.0])
+    found = blurred(images, spread, largest=2.0)
+    for image, blur, width in zip(images.numpy(), found, spread.tolist(), strict=True):
+        radius = (0, 8, 8)  # where ours ends; scipy's own choice is four standard deviations
+        expected = gaussian_filter(image, (0, width, width), mode="reflect", radius=radius)
+        np.testing.assert_allclose(blur, expected, atol=1e-5)
+        cut = gaussian_filter(image, (0, width, width), mode="reflect")
+        np.testing.assert_allclose(blur, cut, atol=5e-4)
+    torch.testing.assert_close(found.mean(dim=(2, 3)), images.mean(dim=(2, 3)))
+
+
+def test_corners_do_not_tell_the_angle():
+    """No corner is empty; and with a margin it shows what is there, not a reflection."""
+    even = augment(torch.full((64, 1, 17, 17), 0.7), Augment(), generator(), view=17)[0]
+    torch.testing.assert_close(even, torch.full_like(even, 0.7))
+    side, view = 40, 24  # 24 times the root of 2, and the shift and the zoom, are within 40
+    rows, columns = np.mgrid[:side, :side] - (side - 1) / 2
+    inner = torch.from_numpy(np.hypot(rows, columns) <= 20).float()
+    images = (0.5 * inner).expand(64, 1, side, side)  # a reflection would bring the dark outside
+    turned, _ = augment(images, Augment(shift=0.02, zoom=0.05), generator(), view=view)
+    corners = torch.stack([turned[..., row, column] for row in (0, -1) for column in (0, -1)])
+    torch.testing.assert_close(corners, torch.full_like(corners, 0.5))

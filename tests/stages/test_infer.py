@@ -69,9 +69,11 @@ RESAMPLED = pytest.mark.parametrize("resampled", [False, True])
 
 
 @RESAMPLED
+@pytest.mark.parametrize(("side", "view"), [(32, 24), (33, 25), (25, 25), (24, 24)])
 @pytest.mark.parametrize("from_answers", [False, True])
-def test_a_mirrored_image_has_the_mirrored_classes(from_answers, resampled):
-    read, images = reader(from_answers=from_answers, resampled=resampled), pixels()
+def test_a_mirrored_image_has_the_mirrored_classes(from_answers, side, view, resampled):
+    read = reader(from_answers=from_answers, resampled=resampled, view=view)
+    images = pixels(side=side)
     found = read.logits(images)
     mirrored = read.logits(np.ascontiguousarray(images[:, :, ::-1]))
     np.testing.assert_allclose(mirrored, found[:, [0, 2, 1]], atol=1e-5)
@@ -79,9 +81,10 @@ def test_a_mirrored_image_has_the_mirrored_classes(from_answers, resampled):
 
 
 @RESAMPLED
+@pytest.mark.parametrize(("side", "view"), [(32, 24), (33, 25)])
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_a_turned_image_has_the_same_classes(turns, resampled):
-    read, images = reader(resampled=resampled), pixels()
+def test_a_turned_image_has_the_same_classes(turns, side, view, resampled):
+    read, images = reader(resampled=resampled, view=view), pixels(side=side)
     turned = np.ascontiguousarray(np.rot90(images, turns, axes=(1, 2)))
     np.testing.assert_allclose(read.logits(turned), read.logits(images), atol=1e-5)
 

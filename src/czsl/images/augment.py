@@ -16,10 +16,11 @@ from czsl.recipes import Augment
 def augment(
     images: Tensor, settings: Augment, generator: torch.Generator, *, view: int
 ) -> tuple[Tensor, Tensor]:
-    """Mirror, rotate, shift and zoom each image of a batch at random.
+    """Mirror, rotate, shift, zoom and blur each image of a batch at random, and add noise.
 
-    One bilinear resampling does all of it, and gives the central view; what lies
-    outside the image is its reflection, so a margin around the view is better.
+    One bilinear resampling moves the pixels, and gives the central view; what lies
+    outside the image is its reflection, so a margin around the view is better. Blur and
+    noise follow, in the order in which the sky and the camera add them.
 
     Parameters
     ----------
@@ -56,9 +57,59 @@ def augment(
         (draws[:, 0] < 0.5) if settings.mirror else torch.zeros_like(draws[:, 0], dtype=torch.bool)
     )
     if settings.rotate == "any":
-        return _resample(images, _affine(draws, mirrored, settings), view), mirrored
-    affine = _exact(draws, mirrored, settings, view)
-    return _resample(images, affine, view, exact=True), mirrored
+        moved = _resample(images, _affine(draws, mirrored, settings), view)
+    else:
+        moved = _resample(images, _exact(draws, mirrored, settings, view), view, exact=True)
+    # What is off draws nothing: the numbers of all else stay as they are.
+    if settings.blur:
+        spread = settings.blur * torch.rand(count, generator=generator, device=device)
+        moved = blurred(moved, spread, largest=settings.blur)
+    if settings.noise:
+        spread = settings.noise * torch.rand(count, generator=generator, device=device)
+        grain = torch.randn(moved.shape, generator=generator, device=device)
+        moved = (moved + spread[:, None, None, None] * grain).clamp(0, 1)
+    return moved, mirrored
+
+
+def blurred(images: Tensor, spread: Tensor, *, largest: float) -> Tensor:
+    """Blur each image by a Gaussian of its own.
+
+    The image goes on as its reflection, so that its mean stays. The Gaussian ends at four
+    times ``largest``.
+
+    Parameters
+    ----------
+    images
+        Shape (object, channel, row, column).
+    spread
+        Standard deviation of each Gaussian, pixels, shape (object,).
+    largest
+        No standard deviation is larger, pixels.
+
+    Examples
+    --------
+    >>> images = torch.rand(3, 1, 9, 9)
+    >>> changed = blurred(images, torch.tensor([0.0, 1.0, 2.0]), largest=2.0)
+    >>> torch.equal(changed[0], images[0]), bool(changed[2].std() < changed[1].std())
+    (True, True)
+    """
+    count, channels, rows, columns = images.shape
+    radius = math.ceil(4 * largest)
+    steps = torch.arange(-radius, radius + 1, device=images.device)
+    weights = torch.exp(-0.5 * (steps / spread.clamp(min=1e-3)[:, None]) ** 2)  # (object, step)
+    weights = (weights / weights.sum(dim=1, keepdim=True)).repeat_interleave(channels, dim=0)
+    maps = images.reshape(1, count * channels, rows, columns)
+    maps = maps[:, :, _reflected(rows, radius, images.device)]
+    maps = functional.conv2d(maps, weights[:, None, :, None], groups=count * channels)
+    maps = maps[..., _reflected(columns, radius, images.device)]
+    maps = functional.conv2d(maps, weights[:, None, None, :], groups=count * channels)
+    return maps.reshape(images.shape)
+
+
+def _reflected(side: int, radius: int, device: torch.device) -> Tensor:
+    """Give the pixels of a row that goes on as its reflection, the edge's own pixel first."""
+    places = torch.arange(-radius, side + radius, device=device) % (2 * side)
+    return torch.minimum(places, 2 * side - 1 - places)
 
 
 def central(images: Tensor, view: int) -> Tensor:

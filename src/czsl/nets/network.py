@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from czsl.errors import ArgumentError
+from czsl.nets.given import wrap_encoder
 from czsl.nets.published import PublishedEncoder
 from czsl.nets.residual import ResidualEncoder
 
@@ -81,13 +82,15 @@ def make_network(
     questions: Sequence[int],
     classes: int,
     seed: int,
+    encoder: nn.Module | None = None,
 ) -> Network:
     """Make a network with random weights that depend on the seed alone.
 
     Parameters
     ----------
     kind
-        ``"published"`` or ``"residual"``.
+        ``"published"``, ``"residual"``, or what stands on a module: ``"pretrained"`` and
+        ``"given"``.
     channels, size
         Channels and side (pixels) of the images.
     width
@@ -98,11 +101,14 @@ def make_network(
         Number of classes.
     seed
         Seed of the weights.
+    encoder
+        The module, where the network stands on one; it is copied, with its weights.
 
     Raises
     ------
     ArgumentError
-        Where the published network is asked for a side that eight does not divide.
+        Where the published network is asked for a side that eight does not divide, or an
+        encoder cannot take the images.
 
     Examples
     --------
@@ -113,6 +119,9 @@ def make_network(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        if encoder is not None:
+            wrapped = wrap_encoder(encoder, channels=channels, size=size)
+            return Network(wrapped, features=wrapped.features, questions=questions, classes=classes)
         if kind == "residual":
             encoder = ResidualEncoder(channels=channels, size=size, width=width)
             return Network(encoder, features=encoder.features, questions=questions, classes=classes)
