@@ -92,6 +92,17 @@ def test_weights_undo_a_selection():
     assert 0.88 < covered(1 / chance, own) < 0.92
 
 
+def test_a_weight_that_is_not_known_is_the_mean_of_the_class():
+    random = np.random.default_rng(1)
+    known = calibration(60, weights=random.uniform(0.5, 3, 60))
+    posterior, _ = drawn(3, seed=2)
+    found = p_values(known, posterior, np.array([np.nan, 2.0, np.nan]))
+    for k in range(3):
+        mean = known.weights[known.labels == k].mean()
+        expected = p_values(known, posterior, np.array([mean, 2.0, mean]))
+        np.testing.assert_allclose(found[:, k], expected[:, k])
+
+
 def test_no_set_is_empty_and_higher_coverage_only_adds():
     known = calibration(100)
     posterior, _ = drawn(500, seed=7)
