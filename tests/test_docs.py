@@ -25,6 +25,7 @@ from czsl.compare.results import Results
 from czsl.compare.summary import CELLS, SUMMARY
 from czsl.compare.sweeps import SWEEPS
 from czsl.config import make_config, write_config
+from czsl.decisions import read_costs
 from czsl.errors import CzslError
 from czsl.flags import MEANING, Flag
 from czsl.model import Hardware
@@ -105,7 +106,12 @@ def test_flags_are_described_as_the_page_says(capsys):
 
 
 @pytest.mark.parametrize("snippet", [snippet for page in TEXTS for snippet in blocks(page, "toml")])
-def test_every_configuration_in_the_pages_can_be_used(snippet):
+def test_every_configuration_in_the_pages_can_be_used(snippet, tmp_path):
+    if "[cost." in snippet:  # a file of its own
+        (tmp_path / "cost.toml").write_text(snippet)
+        costs = read_costs(tmp_path / "cost.toml", ("other", "merger"))
+        assert costs.tolist() == [[0, 1], [10, 0]]
+        return
     least = {
         "catalogue": {"table": "a.csv", "id": "id", "images": "images/{id}.jpg"},
         "classes": {"column": "expert", "values": {"early": "E", "late": "L"}},

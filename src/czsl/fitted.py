@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
+from torch import nn
 
 from czsl.bundle import ModelContent
 from czsl.catalogue import Catalogue, majority_class
@@ -19,6 +20,7 @@ from czsl.files import fingerprint
 from czsl.images.store import ImageStore
 from czsl.learned import Learned
 from czsl.likeness import Likeness, look
+from czsl.nets.pretrained import encoder_json
 from czsl.predictions import Posteriors, predictions_table
 from czsl.predictor import Predictor, id_hashes
 from czsl.quality import vote_flags
@@ -42,6 +44,7 @@ def make_predictor(
     *,
     seed: int,
     fabric: Fabric,
+    encoder: nn.Module | None = None,
 ) -> Predictor:
     """Put a model together.
 
@@ -55,6 +58,8 @@ def make_predictor(
         Of the fit.
     fabric
         Device and precision.
+    encoder
+        The module that the networks stand on; None for networks of our own.
     """
     config = catalogue.config
     reader = open_reader(
@@ -65,11 +70,15 @@ def make_predictor(
         view=config.images.seen,
         from_answers=learned.from_answers,
         device=fabric.device,
+        encoder=encoder,
     )
     likeness = look(reader, images, learned.experts, seed)
     record = _record(catalogue, learned, likeness)
+    content = _content(catalogue, recipe, images, learned, likeness, record, seed)
+    if encoder is not None and recipe.network == "pretrained":
+        content = content.model_copy(update={"encoder": encoder_json(encoder)})
     return Predictor(
-        content=_content(catalogue, recipe, images, learned, likeness, record, seed),
+        content=content,
         networks=learned.networks,
         transfer=learned.transfer,
         fusion=learned.fusion,
@@ -77,6 +86,7 @@ def make_predictor(
         novelty=likeness.novelty,
         trained=np.sort(id_hashes(catalogue.ids[_taught(catalogue, images, learned)])),
         fabric=fabric,
+        encoder=encoder,
     )
 
 
@@ -188,7 +198,7 @@ def _scores(catalogue: Catalogue, record: Record) -> dict[str, Any]:
         "votes": scores(record.votes, record.labels),
         "majority": accuracy(majority[known], record.labels[known]),
     }
-    if known_rows(record.fused).any():
+    if record.fuses:
         found["fused"] = scores(record.fused, record.labels)
     return found
 
@@ -201,6 +211,8 @@ def _calibration(record: Record, temperature: float) -> dict[str, Any]:
         name: calibration_interval(posterior, record.labels)
         for name, posterior in posteriors.items()
     }
+    if not record.fuses:
+        errors["fused"] = None
     return {name: error for name, error in errors.items() if error is not None}
 
 

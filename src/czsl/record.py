@@ -52,6 +52,12 @@ class Record:
     features: NDArray[np.float32]
     prior: Floats
 
+    @property
+    def fuses(self) -> bool:
+        """Whether any object has a posterior that is fused."""
+        both = known_rows(self.image) & known_rows(self.votes) & known_rows(self.fused)
+        return bool(both.any())
+
     def posterior(self, source: str) -> Floats:
         """Give the posteriors from one source."""
         return {"image": self.image, "votes": self.votes, "fused": self.fused}[source]

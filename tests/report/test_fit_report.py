@@ -28,6 +28,7 @@ SECTIONS = [
     "autoencoder",
     "from-the-image",
     "from-the-votes",
+    "how-far-to-trust-a-row",
     "volunteers-and-experts",
     "objects-to-look-at",
     "settings",
@@ -94,11 +95,10 @@ def test_sections_are_those_that_have_something_to_show(pages):
 def test_scores_are_those_of_the_metrics(pages, runs, name):
     scores = json.loads((runs[name] / "metrics.json").read_text())["scores"]
     page = pages[name]
-    assert column(page, "Scores out of fold", "by") == [
-        "volunteers' majority",
-        "votes (transfer)",
-        "image",
-    ]
+    kinds = {"majority": "volunteers' majority", "votes": "votes (transfer)", "image": "image"}
+    if name == "default":
+        kinds["fused"] = "image and votes"
+    assert column(page, "Scores out of fold", "by") == list(kinds.values())
     for heading, measure in (
         ("accuracy", "accuracy"),
         ("95% from", "low"),
@@ -106,7 +106,7 @@ def test_scores_are_those_of_the_metrics(pages, runs, name):
         ("log loss", "log_loss"),
         ("objects", "n"),
     ):
-        expected = [scores[kind].get(measure) for kind in ("majority", "votes", "image")]
+        expected = [scores[kind].get(measure) for kind in kinds]
         shown = [
             "" if one is None else str(one) if measure == "n" else f"{one:.3f}" for one in expected
         ]
@@ -134,7 +134,8 @@ def test_confusion_is_that_of_the_predictions(pages, runs, survey, name):
     table = pq.read_table(runs[name] / "predictions.parquet")
     catalogue = tiny_catalogue(survey, quick(name))
     experts = catalogue.experts[catalogue.is_expert]
-    predicted = np.array([CLASSES.index(one) for one in table["class"].to_pylist()])
+    image = np.stack([table[f"p_image_{one}"].to_numpy() for one in CLASSES], axis=1)
+    predicted = image.argmax(axis=1)
     expected = np.zeros((3, 3), int)
     np.add.at(expected, (experts, predicted), 1)
     rows = pages[name].tables["Experts (rows) against image (columns), objects"][1:]
@@ -230,6 +231,7 @@ def test_with_experts_alone_there_is_nothing_of_volunteers(tmp_path):
     page = read_page(write_report(tmp_path / "run"))
     assert column(page, "Scores out of fold", "by") == ["image"]
     assert not {"from-the-votes", "volunteers-and-experts"} & set(page.sections)
+    assert "image and votes" not in page.sections["how-far-to-trust-a-row"]
     assert "no volunteers' votes" in page.sections["what-was-left-out"]
     assert "Image and votes disagree" not in page.sections["objects-to-look-at"]
     assert page.tables["Objects of each class"][0] == ["class", "experts"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from czsl.errors import require_extra
 from czsl.report.fit_data import data, left_out, settings, training
 from czsl.report.fit_objects import autoencoder, galleries
-from czsl.report.fit_scores import image, result, volunteers, votes
+from czsl.report.fit_scores import fused, image, result, volunteers, votes
 from czsl.report.page import Section, write_page
 from czsl.report.results import Results, read_results
 
@@ -60,6 +60,7 @@ def fit_sections(results: Results) -> list[Section]:
         autoencoder(results),
         image(results),
         votes(results),
+        fused(results),
         volunteers(results),
         galleries(results),
         settings(results),

@@ -23,8 +23,9 @@ SOURCES = {
     "majority": "volunteers' majority",
     "votes": "votes (transfer)",
     "image": "image",
+    "fused": "image and votes",
 }
-"""What scores are called; the image's comes last, since it is what the model is for."""
+"""What scores are called; the posterior that counts comes last."""
 
 
 def result(results: Results) -> Section:
@@ -94,6 +95,73 @@ def votes(results: Results) -> Section | None:
     )
     blocks = [Text(text=text), *_judged(results, results.votes, "votes", None)]
     return Section(title="From the votes", blocks=blocks)
+
+
+def fused(results: Results) -> Section | None:
+    """Show the same of both together, and the sets."""
+    blocks: list[Block] = []
+    if np.isfinite(results.fused).any():
+        blocks.append(
+            Text(
+                text="The posterior from image and votes together, for the experts' objects that "
+                "have both; each fold is joined by what was fitted to the others."
+            )
+        )
+        blocks += _judged(results, results.fused, "image and votes", None)
+    if results.content.choices:
+        blocks.append(_choices(results))
+    if results.content.calibration:
+        blocks.append(_errors(results))
+    if results.content.sets:
+        blocks += _sets(results)
+    return Section(title="How far to trust a row", blocks=blocks) if blocks else None
+
+
+def _choices(results: Results) -> Table:
+    """Show the weights of transferred labels that were tried."""
+    rows: list[list[Cell]] = [
+        [f"{choice['transferred']:g}", choice["log_loss"], "taken" if choice["chosen"] else ""]
+        for choice in results.content.choices
+    ]
+    heads = ("weight of transferred labels", "log loss out of fold", "")
+    return Table(caption="The mix, chosen by the objects left out", heads=heads, rows=rows)
+
+
+def _errors(results: Results) -> Table:
+    """Show the calibration error of every source, beside what chance alone gives."""
+    names = {
+        "image_before": "image, before its temperature",
+        "image": "image",
+        "votes": "votes",
+        "fused": "image and votes",
+    }
+    rows: list[list[Cell]] = [
+        [names[name], one["error"], one["low"], one["high"], one["by_chance"], one["n"]]
+        for name, one in results.content.calibration.items()
+    ]
+    heads = ("posterior from", "error", "95% from", "to", "by chance", "objects")
+    return Table(caption="Expected calibration error out of fold", heads=heads, rows=rows)
+
+
+def _sets(results: Results) -> list[Block]:
+    """Show how large the sets are, class by class."""
+    sets = results.content.sets
+    rows: list[list[Cell]] = []
+    for k, name in enumerate(results.classes):
+        words = [one for one in results.sets[results.experts == k].tolist() if one]
+        sizes = np.array([len(one.split("|")) for one in words])
+        if len(sizes):
+            rows.append([name, float(sizes.mean()), float(np.mean(sizes == 1)), len(sizes)])
+    kind = {
+        "held out": "made by experts' objects that taught nothing: the coverage is exact",
+        "cross-conformal": "made by experts' objects out of fold: the coverage is approximate",
+    }[sets["method"]]
+    text = (
+        f"Sets hold the class of {sets['coverage']:.0%} of the objects of each class, or of more; "
+        f"they are {kind}. The smaller the sets, the more is said."
+    )
+    heads = ("experts' class", "classes in a set", "share of single classes", "objects")
+    return [Text(text=text), Table(caption="Sets of experts' objects", heads=heads, rows=rows)]
 
 
 def volunteers(results: Results) -> Section | None:

@@ -50,9 +50,11 @@ class Results:
         The experts' objects, shape (object,).
     experts
         Their class, shape (object,).
-    image, votes
-        Their posterior out of fold from the image and from the votes, shape
+    image, votes, fused
+        Their posterior out of fold from the image, from the votes and from both, shape
         (object, class); NaN where there is none.
+    sets
+        Their sets, as text, shape (object,).
     voters
         Volunteers on each, shape (object,); NaN where unknown.
     catalogue
@@ -78,6 +80,8 @@ class Results:
     experts: Labels
     image: Floats
     votes: Floats
+    fused: Floats
+    sets: NDArray[np.str_]
     voters: Floats
     catalogue: Catalogue | None
     rows: Labels
@@ -165,6 +169,7 @@ def read_results(folder: Path) -> Results:
     table = read_table(folder / "predictions.parquet", text=(config.catalogue.id,))
     names = content.classes.names
     ids = np.array(table[config.catalogue.id].to_pylist(), dtype=str)
+    source = np.array(table["source"].fill_null("").to_pylist(), dtype=np.str_)[:, None]
     catalogue, rows, gone = _read_catalogue(run, ids)
     images, hidden = _read_images(config, ids if catalogue is None else catalogue.ids)
     return Results(
@@ -180,6 +185,8 @@ def read_results(folder: Path) -> Results:
         experts=np.array([names.index(name) for name in table["expert"].to_pylist()], np.int64),
         image=_posterior(table, "p_image", names),
         votes=_posterior(table, "p_votes", names),
+        fused=np.where(source == "fused", _posterior(table, "p", names), np.nan),
+        sets=np.array(table["set"].fill_null("").to_pylist(), dtype=np.str_),
         voters=_numbers(table, "n_votes"),
         catalogue=catalogue,
         rows=rows,
