@@ -51,6 +51,8 @@ class ModelContent(Settings):
         Height, width and bands of the cutouts that it was trained on; 0 where they differed.
     recipe
         Settings of the stages.
+    encoder
+        The pretrained encoder without its weights (:func:`czsl.nets.pretrained.encoder_json`).
     networks
         Number of networks.
     from_answers
@@ -85,6 +87,7 @@ class ModelContent(Settings):
     channels: int = Field(ge=1, le=MAX_BANDS)
     native: tuple[int, int, int]
     recipe: Recipe
+    encoder: str | None = None
     networks: int = Field(ge=1)
     from_answers: bool
     temperature: float = Field(gt=0)

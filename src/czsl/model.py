@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lightning_fabric import Fabric
+from torch import nn
 
 from czsl.catalogue import Catalogue
 from czsl.catalogue.duplicates import Seen
@@ -16,6 +17,7 @@ from czsl.chain import learn
 from czsl.errors import NotFittedError
 from czsl.fitted import make_judge, make_predictor, out_of_fold_table
 from czsl.imaging import open_images
+from czsl.nets.pretrained import open_encoder
 from czsl.predictions import predictions_table
 from czsl.predictor import Predictor
 from czsl.recipes import Recipe, recipe_settings
@@ -56,6 +58,10 @@ class CzSL:
         Name of a recipe that ships, a recipe, or None for the catalogue's own.
     seed
         Seed of everything random.
+    encoder
+        A torch module that takes images, 0 to 1, and gives features: networks stand on a
+        copy of it, with its weights, in place of the recipe's own, and there is no
+        autoencoder (:class:`czsl.nets.given.GivenEncoder` says what may come).
     device, threads
         As in :class:`Hardware`.
     report
@@ -93,13 +99,14 @@ class CzSL:
         recipe: str | Recipe | None = None,
         *,
         seed: int = 0,
+        encoder: nn.Module | None = None,
         device: str = "auto",
         threads: int | None = None,
         report: Reporter = silent,
         decoded: Callable[[int, int], None] | None = None,
     ) -> None:
         self.recipe = recipe_settings({"name": recipe}) if isinstance(recipe, str) else recipe
-        self.seed = seed
+        self.seed, self.encoder = seed, encoder
         self.hardware = Hardware(device=device, threads=threads)
         self.report, self.decoded = report, decoded
         self._predictor: Predictor | None = None
@@ -122,6 +129,10 @@ class CzSL:
             Where the catalogue or its images cannot be used.
         """
         recipe = self.recipe or catalogue.config.recipe
+        if self.encoder is not None:
+            given = {"network": "given", "encoder": None, "reconstruct": None}
+            recipe = recipe.model_copy(update=given)
+        encoder = open_encoder(recipe.network, recipe.encoder, self.encoder)
         images = open_images(catalogue, processes=self.hardware.threads, progress=self.decoded)
         fabric = self.hardware.fabric(recipe.precision)
         with tempfile.TemporaryDirectory() as temporary:
@@ -133,11 +144,12 @@ class CzSL:
                 folder=stages or Path(temporary),
                 fabric=fabric,
                 seed=self.seed,
+                encoder=encoder,
                 report=self.report,
             )
             learned = learn(catalogue, recipe, context, images.usable)
         self._predictor = make_predictor(
-            catalogue, recipe, images, learned, seed=self.seed, fabric=fabric
+            catalogue, recipe, images, learned, seed=self.seed, fabric=fabric, encoder=encoder
         )
         self.history_, self.autoencoder_ = learned.history, learned.autoencoder
         self.out_of_fold_table_ = out_of_fold_table(self._predictor, catalogue, images)
@@ -231,16 +243,34 @@ class CzSL:
         self.predictor.save(Path(folder))
 
     @classmethod
-    def load(cls, folder: str | Path, *, device: str = "auto", threads: int | None = None) -> CzSL:
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        encoder: nn.Module | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+    ) -> CzSL:
         """Load a model folder; runs no code of it.
+
+        Parameters
+        ----------
+        folder
+            What :meth:`save` wrote.
+        encoder
+            Where the model was fitted on a module: that module, or one of the same shape,
+            whose weights do not matter.
+        device, threads
+            As in :class:`Hardware`.
 
         Raises
         ------
         ModelError
-            Where the folder is truncated, changed, foreign or too new.
+            Where the folder is truncated, changed, foreign or too new, or the encoder is
+            missing or of another shape.
         """
-        model = cls(device=device, threads=threads)
-        model._predictor = Predictor.load(Path(folder), model.hardware.fabric("32"))
+        model = cls(encoder=encoder, device=device, threads=threads)
+        model._predictor = Predictor.load(Path(folder), model.hardware.fabric("32"), encoder)
         model.recipe = model._predictor.content.recipe
         return model
 

@@ -13,16 +13,18 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
+from torch import nn
 
 from czsl.bundle import ModelContent, read_bundle, write_bundle
 from czsl.card import describe_size, model_card
 from czsl.catalogue import Catalogue
 from czsl.catalogue.duplicates import Seen, pixel_hashes
 from czsl.config import Config
-from czsl.errors import ModelError
+from czsl.errors import ArgumentError, ModelError
 from czsl.flags import UNUSABLE_IMAGE, Flag
 from czsl.images.decoder import Decoder
 from czsl.images.source import open_source
+from czsl.nets.pretrained import encoder_from_json
 from czsl.predictions import Posteriors
 from czsl.quality import vote_flags
 from czsl.record import Record
@@ -59,6 +61,8 @@ class Predictor:
         Hashes of the ids of objects that taught the networks, ascending, shape (object,).
     fabric
         Device and precision.
+    encoder
+        The module that the networks stand on; None for networks of our own.
     """
 
     content: ModelContent
@@ -69,15 +73,28 @@ class Predictor:
     novelty: FittedNovelty | None
     trained: NDArray[np.int64]
     fabric: Fabric
+    encoder: nn.Module | None = None
 
     @classmethod
-    def load(cls, folder: Path, fabric: Fabric) -> Predictor:
+    def load(cls, folder: Path, fabric: Fabric, encoder: nn.Module | None = None) -> Predictor:
         """Load a model folder.
+
+        Parameters
+        ----------
+        folder
+            What :meth:`save` wrote.
+        fabric
+            Device and precision.
+        encoder
+            The module that was given to the fit, or one of the same shape.
 
         Raises
         ------
         ModelError
-            Where the folder is not a whole model of ours.
+            Where the folder is not a whole model of ours, or the encoder is missing or of
+            another shape.
+        MissingExtraError
+            Where the model stands on an encoder of transformers, which is not installed.
         """
         content, tensors = read_bundle(folder)
 
@@ -97,9 +114,12 @@ class Predictor:
             novelty=FittedNovelty.from_arrays(novelty) if novelty else None,
             trained=tensors["trained"].numpy(),
             fabric=fabric,
+            encoder=_encoder(folder, content, encoder),
         )
         try:
             _ = predictor.reader
+        except ArgumentError as error:
+            raise ModelError(f"{folder}: {error}") from error
         except RuntimeError as error:  # torch's word for weights that do not fit
             raise ModelError(f"{folder}: the weights do not fit the settings ({error})") from error
         return predictor
@@ -144,6 +164,7 @@ class Predictor:
             view=content.images.seen,
             from_answers=content.from_answers,
             device=self.fabric.device,
+            encoder=self.encoder,
         )
 
     def config(self, folder: Path, table: str, images: str | None) -> Config:
@@ -277,6 +298,18 @@ class Predictor:
                 f"was trained on cutouts of {describe_size(self.content.native)}, and another "
                 "size shows another part of the sky; make cutouts as those of the training"
             )
+
+
+def _encoder(folder: Path, content: ModelContent, given: nn.Module | None) -> nn.Module | None:
+    """Give the module that a model's networks stand on, which its folder does not hold."""
+    if content.recipe.network == "given" and given is None:
+        raise ModelError(
+            f"{folder}: its networks stand on a torch module that was given from Python; give it "
+            "again, trained or not: CzSL.load(folder, encoder=module)"
+        )
+    if content.recipe.network == "pretrained":
+        return encoder_from_json(content.encoder or "")
+    return given if content.recipe.network == "given" else None
 
 
 def id_hashes(ids: NDArray[np.str_]) -> NDArray[np.int64]:

@@ -158,7 +158,8 @@ def fold_network(
     network.load_state_dict(start.weights if pretrained is None else pretrained.state_dict())
     if work.recipe.finetune is not None:
         settings = weighing(work.recipe.finetune, weight)
-        if pretrained is None and work.recipe.reconstruct is None:
+        nothing = work.recipe.reconstruct is None and work.context.encoder is None
+        if pretrained is None and nothing:
             settings = from_scratch(settings)
         _finetune(work, network, work.experts[work.folds != fold], transfer, settings, fold)
     elif pretrained is None:
@@ -204,6 +205,7 @@ def _reader(work: Work, networks: list[Tensors]) -> ClassReader:
         view=work.context.view,
         from_answers=work.from_answers,
         device=work.context.fabric.device,
+        encoder=work.context.encoder,
     )
 
 
@@ -217,6 +219,7 @@ def _network(work: Work) -> Network:
         questions=work.votes.layout.questions,
         classes=work.votes.layout.classes,
         seed=work.context.seed,
+        encoder=work.context.encoder,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from czsl.chain import learn
 from czsl.compare.cell import Cell
 from czsl.learned import Learned
+from czsl.nets.pretrained import open_encoder
 from czsl.recipes import Recipe
 from czsl.scores import known_rows
 from czsl.stages.calibrate import softmax
+from czsl.stages.context import Context
 from czsl.stages.infer import ClassReader, open_reader
 from czsl.stages.sets import Calibration, prediction_sets
 from czsl.stages.targets import make_layout
@@ -62,7 +64,7 @@ def fit_recipe(cell: Cell, recipe: Recipe, *, ceiling: bool = False) -> Learned:
         Whether it learns from the experts' class of every training object.
     """
     training = cell.ceiling if ceiling else cell.training
-    learned = learn(training, recipe, cell.context(recipe.precision), cell.usable)
+    learned = learn(training, recipe, _context(cell, recipe), cell.usable)
     cell.notes.extend(learned.notes)
     cell.notes.extend(
         f"transferred labels weigh {choice['transferred']:g}: log loss {choice['log_loss']:.4f}"
@@ -70,6 +72,12 @@ def fit_recipe(cell: Cell, recipe: Recipe, *, ceiling: bool = False) -> Learned:
         for choice in learned.choices
     )
     return learned
+
+
+def _context(cell: Cell, recipe: Recipe) -> Context:
+    """Give the cell's context for a recipe, with the module that its networks stand on."""
+    encoder = open_encoder(recipe.network, recipe.encoder, None)
+    return replace(cell.context(recipe.precision), encoder=encoder)
 
 
 def judged_images(cell: Cell, recipe: Recipe, learned: Learned, rows: NDArray[np.int64]) -> Floats:
@@ -86,7 +94,7 @@ def judged_images(cell: Cell, recipe: Recipe, learned: Learned, rows: NDArray[np
     rows
         Objects, shape (row,).
     """
-    context, config = cell.context(recipe.precision), cell.training.config
+    context, config = _context(cell, recipe), cell.training.config
     known = cell.images.usable[rows]
 
     def read(_: Path) -> tuple[Tensors, dict[str, Any]]:
@@ -101,6 +109,7 @@ def judged_images(cell: Cell, recipe: Recipe, learned: Learned, rows: NDArray[np
             view=context.view,
             from_answers=learned.from_answers,
             device=context.fabric.device,
+            encoder=context.encoder,
         )
 
     # Kept, for arms that differ in what they make of the same networks.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -51,8 +51,12 @@ def load_pretrained(name: str) -> nn.Module:
 def _loaded(transformers: ModuleType, name: str, local: bool) -> nn.Module:
     """Load weights and scaling."""
     try:
-        module: nn.Module = transformers.AutoModel.from_pretrained(
-            name, local_files_only=local, trust_remote_code=False, use_safetensors=True
+        module, told_of = transformers.AutoModel.from_pretrained(
+            name,
+            local_files_only=local,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
         told = " ".join(str(error).split())
@@ -60,8 +64,15 @@ def _loaded(transformers: ModuleType, name: str, local: bool) -> nn.Module:
             f"[recipe] encoder = {name!r}: cannot be loaded ({told}); give a folder with "
             "config.json and model.safetensors, or a name on the hub"
         ) from error
-    module.pretrained_cfg = _scaling(name, local)  # type: ignore[assignment]
-    return module
+    # What is missing was drawn at random; poolers of tokens are not used.
+    missing = sorted(one for one in told_of["missing_keys"] if "pooler" not in one)
+    if missing:
+        raise ConfigError(
+            f"[recipe] encoder = {name!r}: it lacks {len(missing)} of the encoder's weights, first "
+            f"{missing[0]!r}; give the folder that it was saved to as a whole"
+        )
+    module.pretrained_cfg = _scaling(name, local)
+    return cast(nn.Module, module)
 
 
 def encoder_json(module: nn.Module) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from czsl.errors import writing
 from czsl.files import fingerprint
@@ -37,6 +37,8 @@ class Context:
         Device and precision.
     seed
         Seed of everything random.
+    encoder
+        The module that networks stand on; None for networks of our own.
     fold
         Fold that the stage belongs to; None where it serves all folds.
     report
@@ -50,6 +52,7 @@ class Context:
     folder: Path
     fabric: Fabric
     seed: int
+    encoder: nn.Module | None = None
     fold: int | None = None
     report: Reporter = silent
 

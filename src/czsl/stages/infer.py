@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from czsl.images.augment import steady
 from czsl.nets.losses import answer_probabilities
@@ -33,6 +33,7 @@ def open_reader(
     view: int,
     from_answers: bool,
     device: torch.device,
+    encoder: nn.Module | None = None,
 ) -> ClassReader:
     """Put weights into a recipe's networks and read classes off them.
 
@@ -50,6 +51,8 @@ def open_reader(
         Whether classes are read off the volunteers' head.
     device
         Where the networks go.
+    encoder
+        The module that they stand on, where they do; its own weights do not matter.
 
     Raises
     ------
@@ -66,6 +69,7 @@ def open_reader(
             questions=layout.questions,
             classes=layout.classes,
             seed=0,
+            encoder=encoder,
         )
         network.load_state_dict(tensors)
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
