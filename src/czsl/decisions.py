@@ -30,9 +30,13 @@ class Rule:
     gains
         What deciding on a class is worth where an object has another, shape (true class,
         decided class). The class of the highest expected worth is decided on.
+    by_shares
+        Whether the worth is against the shares that the posterior takes for granted: then it
+        decides on a posterior of these shares, whatever those of the survey are.
     """
 
     gains: Floats
+    by_shares: bool = False
 
     def decide(self, posterior: Floats) -> Labels:
         """Give the class of each object, shape (object,); -1 without a posterior.
@@ -82,7 +86,10 @@ def make_rule(
     if name == "accuracy":
         return Rule(gains=np.eye(len(classes)))
     if name == "gmean":
-        return Rule(gains=np.diag(np.divide(1, prior, out=np.zeros(len(prior)), where=prior > 0)))
+        return Rule(
+            gains=np.diag(np.divide(1, prior, out=np.zeros(len(prior)), where=prior > 0)),
+            by_shares=True,
+        )
     if name == "f1":
         return Rule(gains=np.diag(f1_weights(posterior, labels)))
     if not Path(name).exists():

@@ -84,4 +84,5 @@ class Judge:
                 continue
             given = None if weights is None else weights[chosen]
             sets[chosen] = prediction_sets(calibration, best[chosen], self.coverage, given)
-        return Verdicts(posterior=posterior, decided=self.rule.decide(posterior), sets=sets)
+        decided = self.rule.decide(best if self.rule.by_shares else posterior)
+        return Verdicts(posterior=posterior, decided=decided, sets=sets)

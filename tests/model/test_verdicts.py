@@ -1,0 +1,99 @@
+"""Verdicts: what moves with the shares, what does not; sets made by objects held out."""
+
+import numpy as np
+import pytest
+
+from czsl.decisions import Rule
+from czsl.errors import ConfigError
+from czsl.flags import Flag
+from czsl.record import Record
+from czsl.verdicts import Judge
+from tiny import quick, tiny_catalogue, tiny_config, tiny_model
+
+
+def record(number: int = 400, seed: int = 0) -> Record:
+    """Experts' objects of two classes, equally common, with true posteriors."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 2, number)
+    p = 1 / (1 + np.exp(-2 * (random.normal(0, 1, number) + 2 * labels - 1)))
+    posterior = np.stack([1 - p, p], axis=1)
+    unknown = np.full((number, 2), np.nan)
+    return Record(
+        ids=np.arange(number).astype(str),
+        labels=labels,
+        image=posterior,
+        votes=unknown,
+        fused=posterior,
+        folds=np.arange(number) % 5,
+        held=np.zeros(number, bool),
+        weights=np.ones(number),
+        features=np.zeros((number, 1), np.float32),
+        prior=np.array([0.5, 0.5]),
+    )
+
+
+def test_other_shares_move_the_posterior_but_not_sets_nor_equal_recalls():
+    known, shares = record(), np.array([0.95, 0.05])
+    best, source = known.image, np.full(400, "image")
+    even = Rule(gains=np.diag([2.0, 2.0]), by_shares=True)
+    likeliest = Rule(gains=np.eye(2))
+
+    def judged(rule, shares):
+        return Judge(record=known, rule=rule, coverage=0.9, shares=shares).judge(best, source)
+
+    before, after = judged(even, None), judged(even, shares)
+    np.testing.assert_array_equal(before.decided, after.decided)
+    np.testing.assert_array_equal(before.sets, after.sets)
+    moved = best * shares / 0.5
+    np.testing.assert_allclose(after.posterior, moved / moved.sum(axis=1, keepdims=True))
+    expected = moved.argmax(axis=1)
+    np.testing.assert_array_equal(judged(likeliest, shares).decided, expected)
+    assert (expected != before.decided).any()
+
+
+def test_objects_held_out_teach_nothing_and_make_the_sets(survey):
+    recipe = quick("default", sets={"held_out": 0.5, "coverage": 0.5})
+    catalogue = tiny_catalogue(survey, recipe)
+    model = tiny_model(seed=3).fit(catalogue)
+    known = model.predictor.record
+    assert known.held.sum() == 11  # four, four and three of the classes
+    assert (known.folds[known.held] == -1).all()
+    assert (known.folds[~known.held] >= 0).all()
+    assert len(known.calibration("image").labels) == 11
+    assert model.predictor.content.sets["method"] == "held out"
+    assert np.isfinite(known.image[known.held]).all()
+    flags = np.asarray(model.predict(catalogue)["flags"])[:20] & int(Flag.TRAINED_ON)
+    assert (flags == 0).tolist() == known.held.tolist()
+
+
+def test_a_model_saved_and_loaded_gives_the_same_verdicts(fitted, tmp_path):
+    model, catalogue = fitted
+    model.save(tmp_path / "model")
+    again = type(model).load(tmp_path / "model", device="cpu", threads=1)
+    before, after = (one.predict(catalogue, coverage=0.5) for one in (model, again))
+    for name in ("class", "set", "source", "flags"):
+        assert before[name].tolist() == after[name].tolist()
+    np.testing.assert_array_equal(model.predictor.record.ids, again.predictor.record.ids)
+
+
+def test_too_few_experts_for_sets_are_told_of(fitted):
+    notes = [note for note in fitted[0].notes_ if note.startswith("sets:")]
+    assert len(notes) == 3
+    assert "'round' has too few experts' objects for a coverage of 0.9" in notes[0]
+
+
+def test_weights_of_experts_are_read_and_those_that_cannot_be_are_refused(survey, tmp_path):
+    lines = (survey / "objects.csv").read_text().splitlines()
+    chances = [f",{0.5 if row % 2 else 0.25}" for row in range(len(lines) - 1)]
+    rows = [a + b for a, b in zip(lines[1:], chances, strict=True)]
+    (tmp_path / "objects.csv").write_text("\n".join([lines[0] + ",chance", *rows]) + "\n")
+    config = {"classes": {"selection": "chance"}}
+    catalogue = tiny_catalogue(tmp_path, quick("default"), **config)
+    assert catalogue.weights[:4].tolist() == [4, 2, 4, 2]
+    assert catalogue.select(np.array([1])).weights.tolist() == [2]
+    rows[0], rows[1] = lines[1] + ",0", lines[2] + ","
+    (tmp_path / "objects.csv").write_text("\n".join([lines[0] + ",chance", *rows]) + "\n")
+    with pytest.raises(Exception, match=r"(?s)without a number.*zero, less or infinite"):
+        tiny_catalogue(tmp_path, quick("default"), **config)
+    with pytest.raises(ConfigError, match="'selection' and 'weight' are both given"):
+        tiny_config(tmp_path, quick("default"), classes={"selection": "a", "weight": "b"})
