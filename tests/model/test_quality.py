@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from czsl.catalogue import Catalogue
 from czsl.catalogue.duplicates import Seen, pixel_hashes
@@ -59,6 +60,21 @@ def test_the_same_image_twice_is_flagged_in_predictions(fitted):
     model, catalogue = fitted
     table = model.predict(catalogue.select(np.array([3, 4, 3])))
     assert has(table["flags"], Flag.DUPLICATE).tolist() == [False, False, True]
+
+
+def test_an_image_over_the_edge_of_the_frame_is_flagged_and_predicted_from(fitted, tmp_path):
+    model, catalogue = fitted
+    folder = catalogue.config.folder
+    (tmp_path / "images").mkdir()
+    for row, name in enumerate(catalogue.ids[:2]):
+        pixels = np.array(Image.open(folder / "images" / f"{name}.png"))
+        pixels[: 8 * row] = 0
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{name}.png")
+    here = replace(catalogue, config=catalogue.config.model_copy(update={"folder": tmp_path}))
+    table = model.predict(here.select(np.arange(2)))
+    assert has(table["flags"], Flag.EDGE_OF_FRAME).tolist() == [False, True]
+    shares = [np.sum([table[f"p_image_{c}"][row] for c in catalogue.classes]) for row in (0, 1)]
+    np.testing.assert_allclose(shares, 1, atol=1e-6)
 
 
 @pytest.fixture
