@@ -8,7 +8,7 @@ COMPARE = $(BIN)/czsl compare --resume --jobs $(JOBS) --threads $(JOBS)
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check gz1 gz1-ablations gz1-mergers votes simulated sweep-votes sweep-confidence docs results package clean
+.PHONY: help demo test check gz1 gz1-ablations gz1-fusion gz1-mergers votes simulated sweep-votes sweep-confidence docs results package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -32,6 +32,11 @@ gz1: $(READY)  ## each tier and both recipes on real galaxies; DATA= names the f
 ABLATIONS = no_transfer,czsl2023_experts,czsl2023_volunteers_experts,czsl2023_no_autoencoder,czsl2023_no_transfer,probe
 gz1-ablations: gz1  ## what the parts of both recipes add on real galaxies
 	$(COMPARE) runs/gz1-data/czsl.toml --arms tiers,$(ABLATIONS) --out runs/gz1
+
+gz1-fusion: gz1  ## image and votes together on real galaxies, by every rule
+	$(COMPARE) runs/gz1-data/czsl.toml --arms tiers,$(ABLATIONS),fusion --out runs/gz1
+	$(COMPARE) runs/gz1-data/debiased.toml --arms default,logistic,logistic_extra,fused,fused_raw \
+	  --out runs/gz1-debiased
 
 gz1-mergers: $(READY)  ## the same for mergers, of which there are few
 	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data
@@ -59,6 +64,7 @@ sweep-confidence: $(READY)  ## simulated galaxies: surer volunteers' labels
 
 results: $(READY)  ## write docs/results.md from runs and demo
 	$(BIN)/python docs/make_results.py
+	$(BIN)/python docs/make_goals.py
 
 docs: $(READY)  ## build the documentation, warnings are errors
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html

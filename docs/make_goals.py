@@ -1,0 +1,165 @@
+"""Write docs/results.json and docs/goals.md: figures to reach, and what was reached.
+
+Usage: python docs/make_goals.py [RUNS], by default runs. A comparison that is not there leaves its
+figures empty: nothing is made up for it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from czsl.files import write_json, write_text
+from czsl.scores import wilson_interval
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL = "407 real galaxies, early or late type, out of fold"
+COMMAND = "make gz1-fusion"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """A figure to reach, and where it is measured.
+
+    Parameters
+    ----------
+    on, measure, goal
+        What is measured, how, and the figure to reach.
+    folder, arm, column
+        Comparison, arm and measure in its summary; without a folder nothing was measured.
+    command
+        What measures it.
+    """
+
+    on: str
+    measure: str
+    goal: str
+    folder: str = ""
+    arm: str = ""
+    column: str = "accuracy"
+    command: str = ""
+
+
+def real(on: str, folder: str, arm: str, goal: str, column: str = "accuracy") -> Goal:
+    """Name a figure on real galaxies."""
+    measure = column.replace("_", " ")
+    return Goal(
+        on=f"{REAL}, {on}",
+        measure=measure,
+        goal=goal,
+        folder=folder,
+        arm=arm,
+        column=column,
+        command=COMMAND,
+    )
+
+
+GOALS = (
+    real("image alone", "gz1", "default", ".975"),
+    real("image and raw votes", "gz1", "fused", ".978"),
+    real("image and votes with debiased columns", "gz1-debiased", "fused", ".987"),
+    real("image alone", "gz1", "default", "at most .02", "calibration_error"),
+    real("image and raw votes", "gz1", "fused", "at most .02", "calibration_error"),
+    real("image and raw votes", "gz1", "fused", "no worse than image or votes", "log_likelihood"),
+    real("image alone (what fused is compared with)", "gz1", "default", "", "log_likelihood"),
+    real("raw votes alone (the same)", "gz1", "logistic", "", "log_likelihood"),
+    real("raw votes alone (the same)", "gz1", "logistic", ""),
+    Goal(on="40,902 rows, votes alone, 100 experts", measure="accuracy", goal=".963"),
+    Goal(on="40,902 rows, votes alone, 1,636 experts", measure="accuracy", goal=".969"),
+    Goal(on="three classes, votes alone, 100 experts", measure="accuracy", goal=".945"),
+    Goal(on="mergers, votes alone, 100 experts", measure="G-mean", goal=".987"),
+    Goal(
+        on="simulated survey, unlabelled objects",
+        measure="errors of default over errors of czsl2023",
+        goal="at most .5",
+    ),
+    Goal(
+        on="simulated survey",
+        measure="experts that default needs for the accuracy of czsl2023 with all",
+        goal="at most a tenth",
+    ),
+)
+
+
+def main(runs: Path) -> None:
+    """Write both files."""
+    rows = [measured(runs, goal) for goal in GOALS]
+    for folder, arm in (("gz1", "default"), ("gz1", "fused"), ("gz1-debiased", "fused")):
+        rows += coverage(runs, folder, arm)
+    write_json(ROOT / "docs" / "results.json", rows)
+    write_text(ROOT / "docs" / "goals.md", "\n".join([*page(rows), ""]))
+
+
+def measured(runs: Path, goal: Goal) -> dict[str, Any]:
+    """Give a row of the results; value and limits are None where nothing was measured."""
+    row: dict[str, Any] = {name: asdict(goal)[name] for name in ("on", "measure", "goal")}
+    row |= {"value": None, "low": None, "high": None, "seeds": [], "command": goal.command}
+    path = runs / goal.folder / "summary.csv"
+    if not goal.folder or not path.exists():
+        return row
+    with path.open(newline="", encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            wanted = (goal.arm, "test", goal.column)
+            if (line["arm"], line["set"], line["measure"]) == wanted:
+                row |= {name: float(line[name]) for name in ("low", "high")}
+                row["value"] = float(line["mean"])
+                row["seeds"] = list(range(int(line["executions"])))
+    return row
+
+
+def coverage(runs: Path, folder: str, arm: str) -> Iterator[dict[str, Any]]:
+    """Give the coverage of the sets of each class on objects that nothing was fitted to."""
+    plan = runs / folder / "comparison.json"
+    if not plan.exists():
+        return
+    for task, about in json.loads(plan.read_text(encoding="utf-8"))["tasks"].items():
+        cells = [
+            json.loads(path.read_text(encoding="utf-8")).get("coverage") or []
+            for path in sorted((runs / folder / "cells" / task / "all" / arm).glob("*.json"))
+        ]
+        for k, name in enumerate(about["classes"]):
+            found = [cell[k] for cell in cells if cell]
+            number = sum(one["n"] for one in found)
+            right = round(sum(one["covered"] * one["n"] for one in found if one["n"]))
+            if not number:
+                continue
+            low, high = wilson_interval(right, number)
+            yield {
+                "on": f"{REAL}, {folder}, arm {arm}, class {name} ({number} objects)",
+                "measure": "coverage of sets of 90%",
+                "goal": ".88 to .92",
+                "value": right / number,
+                "low": low,
+                "high": high,
+                "seeds": [0],
+                "command": COMMAND,
+            }
+
+
+def page(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Write the rows as a page."""
+    yield from (
+        "# Figures to reach",
+        "",
+        "Written by `python docs/make_goals.py` from the comparisons on disk, beside",
+        "`docs/results.json`; not edited by hand. Intervals are of 95%; with one seed they say",
+        "nothing of another training. *Not measured* means just that.",
+        "",
+        "| on | measure | reached | 95% interval | goal | seeds | command |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    )
+    for row in rows:
+        value = "not measured" if row["value"] is None else f"{row['value']:.3f}"
+        limits = "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
+        command = f"`{row['command']}`" if row["command"] else ""
+        cells = (row["on"], row["measure"], value, limits, row["goal"], len(row["seeds"]), command)
+        yield f"| {' | '.join(map(str, cells))} |"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "runs")
