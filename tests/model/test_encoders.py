@@ -8,6 +8,7 @@ from torch import nn
 
 from czsl.errors import ModelError
 from czsl.model import CzSL
+from czsl.nets.given import GivenEncoder
 from tiny import quick, tiny_catalogue
 
 
@@ -47,6 +48,20 @@ def test_a_loaded_model_takes_the_weights_of_its_folder(given):
     nn.init.zeros_(untrained[0].weight)
     loaded = CzSL.load(folder, encoder=untrained, device="cpu", threads=1)
     assert rows(loaded.predict(catalogue)) == expected
+
+
+def test_side_and_scaling_are_those_of_the_fit(survey, tmp_path):
+    recipe = quick("default", pretrain=False, folds=1)
+    catalogue = tiny_catalogue(survey, recipe)
+    scaling = {"mean": (0.2, 0.3, 0.4), "std": (0.5, 0.6, 0.7), "side": 40}
+    view = catalogue.config.images.seen
+    encoder = GivenEncoder(module(), channels=3, size=view, **scaling)
+    model = CzSL(encoder=encoder, seed=3, device="cpu", threads=1).fit(catalogue)
+    model.save(tmp_path / "model")
+    loaded = CzSL.load(tmp_path / "model", encoder=module(), device="cpu", threads=1)
+    assert rows(loaded.predict(catalogue)) == rows(model.predict(catalogue))
+    (network,) = loaded.predictor.reader.networks
+    assert (network.encoder.side, view) == (40, 24)
 
 
 def test_a_model_on_a_module_cannot_be_loaded_without_it(given):

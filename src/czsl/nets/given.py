@@ -100,6 +100,14 @@ class GivenEncoder(nn.Module):
             images = images.expand(-1, self.takes, -1, -1)
         return _pooled(self.module((images - self.mean) / self.std))
 
+    def get_extra_state(self) -> Tensor:
+        """Keep the side beside the weights, as torch asks for it."""
+        return torch.tensor(self.side)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take the side that the weights were trained at."""
+        self.side = int(state)
+
     def _try(self, *, fixed: bool) -> int:
         """Find the number of features, and the side that the module takes."""
         other = None if fixed else _own_side(self.module)
