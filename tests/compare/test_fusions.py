@@ -184,7 +184,9 @@ def test_without_any_known_object_every_rule_still_judges(given):
     for rule in FUSIONS.values():
         posterior = rule(nothing, scored)
         assert np.isfinite(np.delete(posterior, 2, axis=0)).all()
-    assert fused(nothing, scored) == pytest.approx(product(nothing, scored), nan_ok=True)
+    assert np.array_equal(
+        fused(nothing, scored)[3:].argmax(axis=1), product(nothing, scored)[3:].argmax(axis=1)
+    )
 
 
 def test_votes_as_independent_evidence_are_too_sure():

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from czsl.scores import log_loss
 from czsl.stages.fuse import (
     BIAS_SPREAD,
+    EXPONENT,
     EXPONENT_SPREAD,
     FittedFusion,
     fit_fusion,
@@ -46,26 +47,28 @@ def test_the_fit_is_the_one_that_a_plain_search_finds():
     image, votes, labels, prior = several()
 
     def cost(values):
-        logits = values[0] * np.log(image.clip(1e-4)) + values[2:]
+        logits = values[0] * (np.log(image.clip(1e-4)) - np.log(prior)) + np.log(prior) + values[2:]
         logits = logits + values[1] * (np.log(votes.clip(1e-4)) - np.log(prior))
         chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         likelihood = np.log(chances[np.arange(len(labels)), labels]).sum()
-        away = np.square(values[:2] - 1).sum() / EXPONENT_SPREAD**2
+        away = np.square(values[:2] - EXPONENT).sum() / EXPONENT_SPREAD**2
         return 0.5 * (away + np.square(values[2:]).sum() / BIAS_SPREAD**2) - likelihood
 
     start = np.array([0.5, 0.5, 0, 0, 0])
     options = {"maxiter": 20_000, "maxfev": 20_000, "xatol": 1e-8, "fatol": 1e-10}
     searched = minimize(cost, start, method="Nelder-Mead", options=options).x
     found = fit_fusion(image, votes, labels, prior)
-    np.testing.assert_allclose([found.image, found.votes, *found.bias], searched, atol=2e-3)
+    bias = found.bias - (1 - found.image) * np.log(prior)
+    np.testing.assert_allclose([found.image, found.votes, *bias], searched, atol=2e-3)
 
 
-def test_without_objects_it_is_the_product_with_the_shares_counted_once():
+def test_without_objects_it_is_a_tempered_product_with_the_shares_counted_once():
     nothing = np.zeros((0, 2))
     fusion = fit_fusion(nothing, nothing, np.zeros(0, np.int64), np.array([0.8, 0.2]))
-    assert (fusion.image, fusion.votes) == pytest.approx((1, 1))
+    assert (fusion.image, fusion.votes) == pytest.approx((EXPONENT, EXPONENT))
     image, votes = np.array([[0.7, 0.3]]), np.array([[0.6, 0.4]])
-    joint = image * votes / np.array([0.8, 0.2])
+    shares = np.array([0.8, 0.2])
+    joint = (image * votes / shares**2) ** EXPONENT * shares
     np.testing.assert_allclose(fusion.fuse(image, votes), joint / joint.sum())
 
 
@@ -99,6 +102,20 @@ def test_a_source_that_says_nothing_is_given_up():
     fusion = fit_fusion(shuffled, votes, labels, EVEN)
     assert fusion.image < 0.05
     assert fusion.votes == pytest.approx(1, abs=0.1)
+
+
+def test_an_image_that_says_nothing_leaves_the_votes_as_they_are_where_a_class_is_rare():
+    random = np.random.default_rng(2)
+    labels = (random.random(4000) < 0.06).astype(int)
+    shares = np.array([0.94, 0.06])
+    seen = np.where(labels == 1, 2.5, 0.0) + random.normal(0, 1, 4000)
+    votes = LogisticRegression().fit(seen[:, None], labels).predict_proba(seen[:, None])
+    image = np.tile(shares, (4000, 1))
+    image = np.exp(np.log(image) + random.normal(0, 1, (4000, 2)))
+    image /= image.sum(axis=1, keepdims=True)
+    fusion = fit_fusion(image[:1000], votes[:1000], labels[:1000], shares)
+    fused = fusion.fuse(image[1000:], votes[1000:])
+    assert log_loss(fused, labels[1000:]) < log_loss(votes[1000:], labels[1000:]) + 0.002
 
 
 def test_order_of_classes_does_not_matter():

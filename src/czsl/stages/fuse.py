@@ -16,8 +16,12 @@ Labels = NDArray[np.int64]
 SMALLEST = 1e-4
 """Least probability that is multiplied: beyond it a few hundred experts' objects say nothing."""
 
+EXPONENT = 0.8
+"""Where the exponents start: 1 / (1 + r) with the log-odds of two equally good sources
+correlated by r = 0.25 given the class."""
+
 EXPONENT_SPREAD, BIAS_SPREAD = 0.5, 0.25
-"""Standard deviations of the exponents about 1 and of the biases about 0, before any data."""
+"""Standard deviations of the exponents and of the biases about their start, before any data."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,10 +96,13 @@ class FittedFusion:
 def fit_fusion(image: Floats, votes: Floats, labels: Labels, prior: Floats) -> FittedFusion:
     r"""Fit exponents and biases to objects that neither posterior has learned from.
 
-    They maximise the likelihood of the classes times a normal prior of a and c about 1 and of
-    b about 0 (:data:`EXPONENT_SPREAD`, :data:`BIAS_SPREAD`), with a and c not negative. So a
-    few objects leave them near the product, and many decide themselves; either source can be
-    given up.
+    They maximise the likelihood of the classes times a normal prior of a and c about 0.8 and
+    of b about :math:`(1 - a) \ln \pi` (:data:`EXPONENT`, :data:`EXPONENT_SPREAD`,
+    :data:`BIAS_SPREAD`), with a and c not negative. So a few objects leave them near a product
+    that allows for image and votes failing together, and many decide themselves. The shares of
+    the classes count once whatever a and c are: with a = 0 and c = 1 the votes' posterior is
+    left, with a = 1 and c = 0 the image's, and neither needs a bias that the prior would hold
+    back.
 
     Parameters
     ----------
@@ -110,18 +117,20 @@ def fit_fusion(image: Floats, votes: Floats, labels: Labels, prior: Floats) -> F
 
     both = known_rows(image) & known_rows(votes)
     first, second = _terms(image[both], votes[both], prior)
+    log_prior = np.log(prior.clip(SMALLEST, 1.0))
+    first = first - log_prior
     truth, classes = np.eye(len(prior))[labels[both]], len(prior)
 
     def cost(values: Floats) -> tuple[float, Floats]:
         """Give the negative log of the posterior density, and its gradient."""
         exponents, bias = values[:2], values[2:]
-        logits = exponents[0] * first + exponents[1] * second + bias
+        logits = exponents[0] * first + exponents[1] * second + log_prior + bias
         probabilities = softmax(logits) if len(logits) else logits
         largest = logits.max(axis=1, keepdims=True) if len(logits) else logits[:, :1]
         norm = largest[:, 0] + np.log(np.exp(logits - largest).sum(axis=1))
         excess = probabilities - truth
-        away = (exponents - 1) / EXPONENT_SPREAD**2
-        penalty = 0.5 * (away @ (exponents - 1) + bias @ bias / BIAS_SPREAD**2)
+        away = (exponents - EXPONENT) / EXPONENT_SPREAD**2
+        penalty = 0.5 * (away @ (exponents - EXPONENT) + bias @ bias / BIAS_SPREAD**2)
         slope = np.concatenate(
             [
                 np.array([np.sum(excess * first), np.sum(excess * second)]) + away,
@@ -130,12 +139,11 @@ def fit_fusion(image: Floats, votes: Floats, labels: Labels, prior: Floats) -> F
         )
         return float(np.sum(norm - (logits * truth).sum(axis=1)) + penalty), slope
 
-    start = np.concatenate([np.ones(2), np.zeros(classes)])
+    start = np.concatenate([np.full(2, EXPONENT), np.zeros(classes)])
     bounds = [(0.0, None)] * 2 + [(None, None)] * classes
     found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    return FittedFusion(
-        image=float(found[0]), votes=float(found[1]), bias=found[2:], prior=prior.copy()
-    )
+    bias = found[2:] + (1 - found[0]) * log_prior
+    return FittedFusion(image=float(found[0]), votes=float(found[1]), bias=bias, prior=prior.copy())
 
 
 def fuse_out_of_fold(
