@@ -7,6 +7,7 @@ one that ``transformers`` knows, and the weights have to be safetensors.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from torch import nn
 from czsl.errors import ArgumentError, ConfigError, ModelError, require_extra
 
 EXTRA = "encoders"
+
+HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 def load_pretrained(name: str) -> nn.Module:
@@ -44,6 +47,11 @@ def load_pretrained(name: str) -> nn.Module:
     """
     transformers = require_extra("transformers", EXTRA)
     local = Path(name).is_dir()
+    if not local and HUB_NAME.fullmatch(name) is None:
+        raise ConfigError(
+            f"[recipe] encoder = {name!r}: there is no such folder, and a name on the hub is "
+            "'owner/name'; a folder is taken from where the command is run"
+        )
     with _silent(transformers):
         return _loaded(transformers, name, local)
 
