@@ -261,6 +261,8 @@ def _transfer(work: Work, training: Rows) -> FittedTransfer | None:
         )
         return None
     fitted = fit_transfer(settings, inputs, rows, labels, work.votes.layout, work.context.seed)
+    for note in fitted.notes:
+        work.note(f"transfer: {note}")
     if fitted.collapsed:
         work.note(
             f"transfer: the {settings.kind} collapsed, it has lost a class or more; its labels "

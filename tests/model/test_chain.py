@@ -100,18 +100,19 @@ def test_an_objects_class_and_votes_do_not_change_its_own_score(tmp_path, name):
 
 @BOTH
 def test_posteriors_out_of_fold_are_those_of_the_folds_own_transfer(tmp_path, survey, name):
-    from czsl.stages.targets import transfer_inputs
-    from czsl.stages.transfer import fit_logistic_transfer, fit_perceptron
+    from czsl.stages.targets import make_layout, transfer_inputs
+    from czsl.stages.transfer import fit_perceptron, fit_transfer
 
     found, catalogue = learned(survey, tmp_path, name)
-    inputs = transfer_inputs(catalogue, quick(name).transfer)
+    settings = quick(name).transfer
+    inputs = transfer_inputs(catalogue, settings)
+    layout = make_layout(catalogue.config.votes, catalogue.config.classes)
     for fold in range(2):
         rows = found.experts[found.folds != fold]
         rows = rows[inputs.usable[rows]]
         labels = catalogue.experts[rows]
         if name == "default":
-            variants = inputs.variants(rows, labels, catalogue.class_mirror)
-            fitted = fit_logistic_transfer(variants, classes=3, seed=0)
+            fitted = fit_transfer(settings, inputs, rows, labels, layout, seed=0)
         else:
             fitted = fit_perceptron(inputs.features[rows], labels, classes=3, seed=0)
         scored = found.experts[found.folds == fold]

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from czsl.crowd.features import (
     extra_features,
     mirrored_features,
+    question_places,
+    thinned_counts,
     transfer_features,
     trusted_counts,
 )
@@ -87,9 +89,43 @@ def test_mirroring_the_votes_is_mirroring_the_features(drawn):
     np.testing.assert_array_equal(features[:, order][:, order], features)
 
 
-def test_features_are_finite_where_nothing_is_given():
+def test_features_of_no_votes_are_zero_and_missing_columns_stay_missing():
     features = transfer_features(np.full((1, 3), np.nan), np.zeros((1, 3)))
-    third = 1 / 3
-    np.testing.assert_allclose(features[0], [third] * 3 + [np.log(third)] * 3 + [0, 0])
-    extra = extra_features(np.array([[np.nan, 2.0]]))
-    assert extra.tolist() == [[0.0, 2.0, 0.0, 1.0]]
+    np.testing.assert_array_equal(features, np.zeros((1, 7)))
+    extra = extra_features(np.array([[np.nan, 2.0], [1.0, 2.0], [np.nan, np.nan]]))
+    np.testing.assert_array_equal(
+        extra, [[np.nan, 2.0, 0.5], [1.0, 2.0, 1.0], [np.nan, np.nan, 0.0]]
+    )
+    assert extra_features(np.zeros((4, 0))).shape == (4, 0)
+
+
+def test_few_votes_say_less_than_many():
+    counts = np.array([[1.0, 0.0], [10.0, 0.0], [1000.0, 0.0]])
+    features = transfer_features(counts / counts.sum(axis=1, keepdims=True), counts)
+    assert np.all(np.diff(np.abs(features), axis=0)[:, [0, 2, 3, 4]] > 0)
+    np.testing.assert_allclose(features[:, 2], [1 / 4, 10 / 13, 1000 / 1003])
+    places = question_places([2, 3])
+    assert [part.tolist() for part in places] == [[0, 1, 2], [5, 6, 7, 8]]
+
+
+def test_thinned_votes_are_hypergeometric():
+    from scipy.stats import multivariate_hypergeom
+
+    counts = np.tile([6.0, 3.0, 1.0], (40000, 1))
+    votes = np.full(len(counts), 4)
+    drawn = thinned_counts(counts, [3], votes, np.random.default_rng(0))
+    assert set(drawn.sum(axis=1)) == {4.0}
+    assert np.all(drawn <= counts)
+    for outcome in ([4, 0, 0], [2, 1, 1], [1, 3, 0]):
+        share = np.mean(np.all(drawn == outcome, axis=1))
+        expected = multivariate_hypergeom.pmf(outcome, m=[6, 3, 1], n=4)
+        assert abs(share - expected) < 4 * np.sqrt(expected / len(counts))
+
+
+def test_thinning_keeps_objects_with_fewer_votes_and_the_proportion_of_the_questions():
+    counts = np.array([[2.0, 1.0, 0.0, 0.0], [20.0, 20.0, 5.0, 5.0], [0.0, 0.0, 0.0, 0.0]])
+    votes = np.array([5, 4, 4])
+    drawn = thinned_counts(counts, [2, 2], votes, np.random.default_rng(1))
+    np.testing.assert_array_equal(drawn[0], counts[0])
+    assert (drawn[1, :2].sum(), drawn[1, 2:].sum()) == (4, 1)
+    assert drawn[2].sum() == 0

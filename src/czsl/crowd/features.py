@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +15,9 @@ FRACTION_VOTES = 20.0
 
 LABEL_VOTES = 2.0
 """Votes that a volunteers' class alone is taken for."""
+
+HALF_VOTES = 3.0
+"""Votes that weigh a half as much as any number could: votes on one object are correlated."""
 
 
 def trusted_counts(
@@ -66,25 +72,79 @@ def transfer_features(fractions: Floats, counts: Floats) -> Floats:
     Returns
     -------
     Array
-        Shape (object, 2 answers + 2): the shares (equal where nothing is given), the
-        logarithm of the smoothed shares (k + 1/2) / (n + A/2) over A answers,
-        ln(1 + n), and whether anything is given.
+        Shape (object, 2 answers + 1): each share times the weight w = n / (n + 3) of n votes,
+        w itself, then of A answers with k votes each a tenth of ln(A (k + 1) / (n + A)), which
+        tells rare answers apart. Few votes say little; no votes say nothing, all are 0.
 
     Examples
     --------
-    >>> transfer_features(np.array([[0.5, 0.5]]), np.array([[4.0, 4.0]])).round(3)
-    array([[ 0.5  ,  0.5  , -0.693, -0.693,  2.197,  1.   ]])
+    >>> transfer_features(np.array([[0.25, 0.75]]), np.array([[3.0, 9.0]])).round(3)
+    array([[ 0.2  ,  0.6  ,  0.8  , -0.056,  0.036]])
     """
-    answers = fractions.shape[1]
-    given: NDArray[np.bool_] = ~np.any(np.isnan(fractions), axis=1)
-    shares = np.where(given[:, None], fractions, 1 / answers)
+    answers = counts.shape[1]
     number = counts.sum(axis=1, keepdims=True)
-    smoothed = np.log((counts + 0.5) / (number + 0.5 * answers))
-    return np.hstack([shares, smoothed, np.log1p(number), given[:, None].astype(float)])
+    weight = number / (number + HALF_VOTES)
+    logs = np.log(answers * (counts + 1) / (number + answers)) / 10
+    return np.hstack([np.nan_to_num(fractions) * weight, weight, logs])
+
+
+def question_places(questions: Sequence[int]) -> list[NDArray[np.int64]]:
+    """Give the places of each question's weighted shares, and last of its weight, among features.
+
+    Examples
+    --------
+    >>> question_places([2, 3])
+    [array([0, 1, 2]), array([5, 6, 7, 8])]
+    """
+    starts = np.concatenate([[0], np.cumsum([2 * size + 1 for size in questions])])
+    return [start + np.arange(size + 1) for start, size in zip(starts, questions, strict=False)]
+
+
+def thinned_counts(
+    counts: Floats, questions: Sequence[int], votes: NDArray[np.int64], random: np.random.Generator
+) -> Floats:
+    """Draw some of the votes on each object without replacement.
+
+    The counts of a question's answers then follow the multivariate hypergeometric
+    distribution. Of several questions each keeps the same share of its votes, rounded up.
+
+    Parameters
+    ----------
+    counts
+        Votes, shape (object, answer), the answers of all questions side by side; those of
+        fractions are rounded.
+    questions
+        Number of answers of each question.
+    votes
+        Votes to keep on the question that has most, shape (object,); objects with fewer
+        keep all.
+    random
+        Draws.
+
+    Examples
+    --------
+    >>> random = np.random.default_rng(0)
+    >>> thinned_counts(np.array([[30.0, 10.0]]), [2], np.array([4]), random).sum(axis=1)
+    array([4.])
+    """
+    whole = np.rint(counts).astype(np.int64)
+    starts = np.concatenate([[0], np.cumsum(questions)])
+    parts = [whole[:, a:b] for a, b in itertools.pairwise(starts)]
+    most = np.max([part.sum(axis=1) for part in parts], axis=0)
+    kept = np.minimum(votes, most)
+    thinned = np.zeros(counts.shape)
+    for start, part in zip(starts, parts, strict=False):
+        rest = part.sum(axis=1)
+        left = -(-rest * kept // np.maximum(most, 1))
+        for place in range(part.shape[1]):
+            rest = rest - part[:, place]
+            drawn = random.hypergeometric(part[:, place], rest, left)
+            thinned[:, start + place], left = drawn, left - drawn
+    return thinned
 
 
 def extra_features(extra: Floats) -> Floats:
-    """Describe extra columns: their values, and which are known.
+    """Describe extra columns: their values, and how many are known.
 
     Parameters
     ----------
@@ -94,15 +154,18 @@ def extra_features(extra: Floats) -> Floats:
     Returns
     -------
     Array
-        Shape (object, 2 columns): values, 0 where missing, then whether each is known.
+        Shape (object, columns + 1): values, NaN where missing, which a transfer takes for the
+        experts' mean, then the share of the columns that are known. Without columns there
+        is nothing, shape (object, 0).
 
     Examples
     --------
     >>> extra_features(np.array([[0.5, np.nan]]))
-    array([[0.5, 0. , 1. , 0. ]])
+    array([[0.5, nan, 0.5]])
     """
-    known = ~np.isnan(extra)
-    return np.hstack([np.where(known, extra, 0.0), known.astype(float)])
+    if not extra.shape[1]:
+        return extra
+    return np.hstack([extra, np.mean(~np.isnan(extra), axis=1, keepdims=True)])
 
 
 def mirrored_features(mirrors: list[NDArray[np.int64]], extra: int) -> NDArray[np.int64]:
@@ -118,12 +181,12 @@ def mirrored_features(mirrors: list[NDArray[np.int64]], extra: int) -> NDArray[n
     Examples
     --------
     >>> mirrored_features([np.array([1, 0])], extra=1)
-    array([1, 0, 3, 2, 4, 5, 6, 7])
+    array([1, 0, 2, 4, 3, 5, 6])
     """
     parts: list[NDArray[np.int64]] = []
     start = 0
     for mirror in mirrors:
         size = len(mirror)
-        parts += [start + mirror, start + size + mirror, start + 2 * size + np.arange(2)]
-        start += 2 * size + 2
-    return np.concatenate([*parts, start + np.arange(2 * extra)]).astype(np.int64)
+        parts += [start + mirror, np.array([start + size]), start + size + 1 + mirror]
+        start += 2 * size + 1
+    return np.concatenate([*parts, start + np.arange(extra + (extra > 0))]).astype(np.int64)

@@ -76,8 +76,11 @@ def fit_logistic(
     """
     from sklearn.linear_model import LogisticRegression
 
+    check_classes(variants[0][1])
+    # Folds are dealt in an order of the objects' own, so that that of the rows does not matter.
+    order = np.lexsort((*variants[0][0].T, variants[0][1]))
+    variants = [(inputs[order], known[order]) for inputs, known in variants]
     features, labels = variants[0]
-    check_classes(labels)
     mean, spread = features.mean(axis=0), features.std(axis=0)
     scale = np.where(spread > 0, spread, 1.0)
     scaled = [((inputs - mean) / scale, known) for inputs, known in variants]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,12 +18,12 @@ from czsl.crowd.features import (
     LABEL_VOTES,
     extra_features,
     mirrored_features,
+    thinned_counts,
     transfer_features,
     trusted_counts,
 )
-from czsl.errors import ConfigError, nearest
+from czsl.errors import ArgumentError, ConfigError, nearest
 from czsl.recipes import Transfer
-from czsl.stages.logistic import Variant
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -44,12 +44,16 @@ class Layout:
         The class that each becomes when the image is mirrored, shape (class,).
     class_answers
         Which answers make each class, shape (answer, class), 0 or 1.
+    answer_names, class_names
+        What notes call them; none where nobody is told.
     """
 
     questions: tuple[int, ...]
     answer_mirror: Rows
     class_mirror: Rows
     class_answers: Floats
+    answer_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
 
     @property
     def answers(self) -> int:
@@ -97,30 +101,108 @@ class TransferInputs:
         The features as if only the volunteers' class were known of every object, shape
         (object, feature); None where that is so of no object, or the transfer has no use
         for it.
+    counts
+        Votes that may be thinned, shape (object, answer); None where the transfer has no use
+        for them.
+    extra_names
+        Names of the extra columns.
+    image
+        Logarithms of the shares of the answers that a network expects from the image, and
+        that was not trained on the object's own votes, shape (object, answer), NaN where
+        there is none; None where nothing is told of images.
     """
 
     features: Floats
     usable: NDArray[np.bool_]
     mirror: Rows
     labels_alone: Floats | None = None
+    counts: Floats | None = None
+    extra_names: tuple[str, ...] = ()
+    image: Floats | None = None
 
-    def variants(self, rows: Rows, labels: Rows, class_mirror: Rows) -> list[Variant]:
-        """Give the rows as they are, mirrored, and with the volunteers' class alone.
+    def matrix(self, rows: Rows | NDArray[np.bool_], image: bool) -> Floats:
+        """Give the features of some objects, those of the image behind those of the votes.
+
+        Parameters
+        ----------
+        rows
+            Objects.
+        image
+            Whether the image's features are asked for: see
+            :attr:`~czsl.stages.transfer.FittedTransfer.uses_image`. Of an object without
+            they are NaN.
+
+        Returns
+        -------
+        Array
+            Shape (row, feature).
+        """
+        features = self.features[rows]
+        return np.hstack([features, self._image(rows)]) if image else features
+
+    def thinned(
+        self, rows: Rows, votes: Rows, questions: Sequence[int], random: np.random.Generator
+    ) -> Floats:
+        """Give the features as if so many of the votes were known, and no extra column.
+
+        Extra columns come from all votes, so they are hidden here.
 
         Parameters
         ----------
         rows
             Objects, shape (row,).
-        labels
-            Their experts' classes, shape (row,).
-        class_mirror
-            The class that each becomes when the image is mirrored.
+        votes
+            Votes to keep on each, shape (row,).
+        questions
+            Number of answers of each question.
+        random
+            Draws.
+
+        Returns
+        -------
+        Array
+            Shape (row, feature), without the image's.
         """
-        kinds = [self.features] if self.labels_alone is None else [self.features, self.labels_alone]
-        plain = [(features[rows], labels) for features in kinds]
-        if np.array_equal(self.mirror, np.arange(len(self.mirror))):
-            return plain
-        return plain + [(inputs[:, self.mirror], class_mirror[labels]) for inputs, labels in plain]
+        assert self.counts is not None
+        counts = thinned_counts(self.counts[rows], questions, votes, random)
+        hidden = np.full((len(rows), len(self.extra_names)), np.nan)
+        return features_of_counts(counts, questions, hidden)
+
+    def with_image(self, image: Floats) -> TransferInputs:
+        """Add what a network expects from the images, shape (object, answer)."""
+        return replace(self, image=image)
+
+    def _image(self, rows: Rows | NDArray[np.bool_]) -> Floats:
+        """Give the image's features: log shares, then whether they are known."""
+        if self.image is None:
+            raise ArgumentError(
+                "image: the transfer was fitted with what the image shows, and nothing is told "
+                "of the images; give the log shares of the answers with with_image()"
+            )
+        return extra_features(self.image[rows])
+
+
+def features_of_counts(counts: Floats, questions: Sequence[int], extra: Floats) -> Floats:
+    """Give the logistic transfer's features of votes and extra columns.
+
+    Parameters
+    ----------
+    counts
+        Votes, shape (object, answer), the answers of all questions side by side.
+    questions
+        Number of answers of each question.
+    extra
+        Extra columns, shape (object, column); NaN where missing.
+
+    Returns
+    -------
+    Array
+        Shape (object, feature).
+    """
+    parts = np.split(counts, np.cumsum(questions)[:-1], axis=1) if len(questions) else []
+    number = [part.sum(axis=1, keepdims=True) for part in parts]
+    shares = [part / np.maximum(n, 1e-12) for part, n in zip(parts, number, strict=True)]
+    return _stacked(shares, parts, extra)
 
 
 def make_layout(votes: Sequence[VotesSettings], classes: ClassesSettings) -> Layout:
@@ -139,6 +221,8 @@ def make_layout(votes: Sequence[VotesSettings], classes: ClassesSettings) -> Lay
         answer_mirror=np.concatenate(mirrors),
         class_mirror=mirror_order(classes.names, classes.mirror),
         class_answers=class_answers,
+        answer_names=tuple(answers),
+        class_names=tuple(classes.names),
     )
 
 
@@ -165,19 +249,22 @@ def transfer_inputs(catalogue: Catalogue, settings: Transfer) -> TransferInputs:
         known = catalogue.has_votes & ~np.any(np.isnan(inputs), axis=1)
         mirror = np.arange(inputs.shape[1])
         return TransferInputs(features=np.nan_to_num(inputs), usable=known, mirror=mirror)
-    features = _stacked(fractions, _counts(catalogue), columns)
+    counts = _counts(catalogue)
+    features = _stacked(fractions, counts, columns)
     alone = [votes.given == Given.LABEL for votes in catalogue.questions]
     labels_alone = None
     if any(label.any() for label in alone):
         pluralities = [_plurality(share) for share in fractions]
-        counts = [LABEL_VOTES * np.nan_to_num(plurality) for plurality in pluralities]
-        labels_alone = _stacked(pluralities, counts, columns)
+        alone_votes = [LABEL_VOTES * np.nan_to_num(plurality) for plurality in pluralities]
+        labels_alone = _stacked(pluralities, alone_votes, columns)
     mirrors = [votes.mirror for votes in catalogue.questions]
     return TransferInputs(
         features=features,
         usable=catalogue.has_votes,
         mirror=mirrored_features(mirrors, columns.shape[1]),
         labels_alone=labels_alone,
+        counts=np.hstack([columns[:, :0], *counts]),
+        extra_names=_extra_names(catalogue, settings),
     )
 
 
@@ -189,15 +276,21 @@ def _extra_columns(catalogue: Catalogue, settings: Transfer) -> Floats:
     ConfigError
         Where the settings name a column that the catalogue does not have.
     """
-    if isinstance(settings.extra, bool):
-        return catalogue.extra if settings.extra else catalogue.extra[:, :0]
-    for name in settings.extra:
+    names = _extra_names(catalogue, settings)
+    for name in names:
         if name not in catalogue.extra_names:
             raise ConfigError(
                 f"[recipe] transfer: 'extra' names {name!r}, which [votes] extra does not; "
                 f"{nearest(name, catalogue.extra_names)}"
             )
-    return catalogue.extra[:, [catalogue.extra_names.index(name) for name in settings.extra]]
+    return catalogue.extra[:, [catalogue.extra_names.index(name) for name in names]]
+
+
+def _extra_names(catalogue: Catalogue, settings: Transfer) -> tuple[str, ...]:
+    """Name the extra columns that the settings take."""
+    if isinstance(settings.extra, bool):
+        return tuple(catalogue.extra_names) if settings.extra else ()
+    return settings.extra
 
 
 def _stacked(fractions: list[Floats], counts: list[Floats], columns: Floats) -> Floats:

@@ -1,0 +1,324 @@
+"""The map from votes to experts' classes that the default recipe fits, and what it falls back to.
+
+A logistic regression, quadratic in the shares of the votes, about the experts' class shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from czsl.crowd.features import question_places
+from czsl.stages.fitted_transfer import FittedTransfer, with_products
+from czsl.stages.ridge import deal_folds, fit_ridge, paired_gain
+from czsl.stages.targets import Layout, TransferInputs
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+PENALTY = 0.1
+"""Inverse prior variance of the weights: they are about 3, for inputs from 0 to 1."""
+
+FOLDS = 5
+
+THINNED = 2
+"""How often each object is shown with fewer votes."""
+
+THINNED_WEIGHT = 0.2
+"""Weight of such a row against one with all votes."""
+
+FEW_VOTES = 20
+"""Votes that thinning keeps: any number from one to this, small ones as often as large ones."""
+
+IMAGE_USED = "what the network expects from the image is used beside the votes"
+IMAGE_UNUSED = (
+    "what the network expects from the image is not used: it foretells experts' classes that were "
+    "left out no better than votes alone"
+)
+
+ABSENT = -30.0
+"""Logit of a class that no expert's object has: about 1e-13."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Design:
+    """Rows to fit, their features scaled and multiplied.
+
+    Parameters
+    ----------
+    values
+        Shape (row, input).
+    labels, weights, places
+        Class, weight and expert's object of each row; the first rows are the objects as they are.
+    mean, scale, pairs
+        What made the inputs of the features.
+    offset
+        Logits of the classes' shares, shape (class,).
+    """
+
+    values: Floats
+    labels: Rows
+    weights: Floats
+    places: Rows
+    mean: Floats
+    scale: Floats
+    pairs: Rows
+    offset: Floats
+
+    def fit(self, kept: NDArray[np.bool_]) -> Floats:
+        """Fit the quadratic map to some rows; give its weights, shape (input, class)."""
+        present = np.flatnonzero(self.offset > ABSENT)
+        labels = np.searchsorted(present, self.labels[kept])
+        weight = np.zeros((self.values.shape[1], len(self.offset)))
+        weight[:, present] = fit_ridge(
+            self.values[kept],
+            labels,
+            self.weights[kept],
+            offset=self.offset[present],
+            penalty=PENALTY,
+        )
+        return weight
+
+    def losses(self, fitted: Callable[[NDArray[np.bool_]], Floats], folds: Rows) -> Floats:
+        """Give the negative log-likelihood of each object as it is, fitted without its fold."""
+        first = np.arange(len(folds))
+        losses = np.zeros(len(folds))
+        for fold in np.unique(folds):
+            out = first[folds == fold]
+            logits = self.offset + self.values[out] @ fitted(folds[self.places] != fold)
+            logs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+            losses[out] = -logs[np.arange(len(out)), self.labels[out]]
+        return losses
+
+
+def fit_votes_map(
+    inputs: TransferInputs, rows: Rows, labels: Rows, layout: Layout, *, seed: int, image: bool
+) -> FittedTransfer:
+    """Fit the map, with the image where that is clearly better, or the calibrated majority.
+
+    "Clearly" is by more than a standard error of the paired difference of the likelihoods of
+    experts' objects that were left out. The order of the rows does not matter.
+
+    Parameters
+    ----------
+    inputs
+        What is told of every object.
+    rows
+        Experts' objects that have votes, shape (row,); one may be there more than once.
+    labels
+        Their classes, shape (row,).
+    layout
+        Answers, classes, how they mirror, and which answers make which class.
+    seed
+        Seed of the folds and of the thinned votes.
+    image
+        Whether the image may be used, where the inputs tell of it.
+    """
+    order = np.lexsort((*inputs.features[rows].T, labels))
+    rows, labels = rows[order], labels[order]
+    _, first, places = np.unique(rows, return_index=True, return_inverse=True)
+    folds = deal_folds(first[places], labels, FOLDS, seed)
+    design = _design(inputs, rows, labels, layout, seed=seed, image=False)
+    losses = design.losses(design.fit, folds)
+    notes = _slips(inputs, rows, labels, layout)
+    gain, error, uses_image = np.nan, np.nan, False
+    if image and inputs.image is not None:
+        seeing = _design(inputs, rows, labels, layout, seed=seed, image=True)
+        found = seeing.losses(seeing.fit, folds)
+        gain, error = paired_gain(losses, found)
+        uses_image = gain > error
+        notes.append(IMAGE_USED if uses_image else IMAGE_UNUSED)
+        design, losses = (seeing, found) if uses_image else (design, losses)
+    everything = np.ones(len(design.labels), bool)
+    weight, fallback = design.fit(everything), False
+    if _has_majority(layout, labels):
+        majority = design.losses(partial(_majority, design, layout), folds)
+        better, spread = paired_gain(losses, majority)
+        fallback = better > spread
+        if fallback:
+            weight = _majority(design, layout, everything)
+            notes.append(
+                "the calibrated majority is used in place of the fitted map: it foretells experts' "
+                "classes that were left out better; more experts' objects may change that"
+            )
+    return FittedTransfer(
+        mean=design.mean,
+        scale=design.scale,
+        weights=(weight,),
+        biases=(design.offset,),
+        collapsed=False,
+        pairs=design.pairs,
+        uses_image=uses_image,
+        image_gain=gain,
+        image_gain_error=error,
+        fallback=fallback,
+        notes=tuple(notes),
+    )
+
+
+def _design(
+    inputs: TransferInputs,
+    rows: Rows,
+    labels: Rows,
+    layout: Layout,
+    *,
+    seed: int,
+    image: bool,
+) -> _Design:
+    """Show the objects as they are, with a class alone, with few votes; then all mirrored."""
+    features = _variants(inputs, rows, layout, seed)
+    weights = [1.0] * (len(features) - THINNED) + [THINNED_WEIGHT] * THINNED
+    mirror = inputs.mirror
+    if image:
+        told = inputs.matrix(rows, image=True)[:, inputs.features.shape[1] :]
+        features = [np.hstack([part, told]) for part in features]
+        start, known = len(mirror), len(mirror) + layout.answers
+        mirror = np.concatenate([mirror, start + layout.answer_mirror, [known]])
+    taught, repeated = labels, len(features)
+    classes = [labels] * repeated
+    if not np.array_equal(mirror, np.arange(len(mirror))):
+        features = features + [part[:, mirror] for part in features]
+        classes += [layout.class_mirror[labels]] * repeated
+        weights = weights * 2
+        taught = np.concatenate([labels, layout.class_mirror[labels]])
+    shares = np.bincount(taught, minlength=layout.classes) / len(taught)
+    columns = _vote_features(layout) + np.arange(len(inputs.extra_names))
+    if image:
+        columns = np.concatenate([columns, len(inputs.mirror) + np.arange(layout.answers)])
+    mean, scale = _scaling(features[0], columns)
+    pairs = _pairs(layout, inputs, image)
+    return _Design(
+        values=with_products((np.vstack(features) - mean) / scale, pairs),
+        labels=np.concatenate(classes),
+        weights=np.repeat(weights, len(rows)),
+        places=np.tile(np.arange(len(rows)), len(features)),
+        mean=mean,
+        scale=scale,
+        pairs=pairs,
+        offset=np.where(shares > 0, np.log(np.maximum(shares, 1e-300)), ABSENT),
+    )
+
+
+def _variants(inputs: TransferInputs, rows: Rows, layout: Layout, seed: int) -> list[Floats]:
+    """Give the features of the objects as they are, of a class alone, and of few votes."""
+    variants = [inputs.features[rows]]
+    if inputs.labels_alone is not None:
+        variants.append(inputs.labels_alone[rows])
+    random = np.random.default_rng(seed)
+    for _ in range(THINNED):
+        # As many draws from 1 to 4 votes as from 5 to 20.
+        votes = np.exp(random.uniform(0, np.log(FEW_VOTES + 1), len(rows))).astype(np.int64)
+        variants.append(inputs.thinned(rows, votes, layout.questions, random))
+    return variants
+
+
+def _scaling(features: Floats, columns: Rows) -> tuple[Floats, Floats]:
+    """Centre some columns and divide them by 3 deviations; leave shares and weights as they are.
+
+    Shares are from 0 to 1, so all inputs have about the same spread, and a rare answer is not
+    blown up to that of a common one.
+    """
+    mean, scale = np.zeros(features.shape[1]), np.ones(features.shape[1])
+    for column in columns:
+        known = features[~np.isnan(features[:, column]), column]
+        if len(known) and np.ptp(known) > 0:
+            mean[column], scale[column] = known.mean(), 3 * known.std()
+    return mean, scale
+
+
+def _pairs(layout: Layout, inputs: TransferInputs, image: bool) -> Rows:
+    """Pair the features of each question, and those of the extra columns.
+
+    The votes are also paired with how much is known of the extra columns, for they mean less
+    beside these; and what the image says with the number of votes, beside which it means less.
+    """
+    votes = question_places(layout.questions)
+    extra = _vote_features(layout) + np.arange(len(inputs.extra_names))
+    pairs = [(a, b) for block in (*votes, extra) for a in block for b in block[block >= a]]
+    if len(extra):
+        pairs += [(extra[-1] + 1, vote) for block in votes for vote in block]
+    if image:
+        start = inputs.features.shape[1]
+        for block, answers in zip(votes, _split(layout), strict=True):
+            pairs += [(block[-1], start + answer) for answer in answers]
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def _vote_features(layout: Layout) -> int:
+    """Count the features of all questions; the extra columns come behind them."""
+    return 2 * layout.answers + len(layout.questions)
+
+
+def _split(layout: Layout) -> list[Rows]:
+    """Give the places of each question's answers among all answers."""
+    places: list[Rows] = np.split(np.arange(layout.answers), np.cumsum(layout.questions)[:-1])
+    return places
+
+
+def _has_majority(layout: Layout, labels: Rows) -> bool:
+    """Tell whether each class that experts gave is made of some answer."""
+    answered = layout.class_answers.sum(axis=0) > 0
+    return bool(answered[np.unique(labels)].all())
+
+
+def _majority(design: _Design, layout: Layout, kept: NDArray[np.bool_]) -> Floats:
+    """Fit the calibrated majority to some rows: one slope for all votes, a shift per class.
+
+    Its logits are those of the prior, plus a (share of the votes for the class) + b, times
+    n / (n + 3).
+    """
+    from scipy.optimize import minimize
+
+    votes = np.zeros((len(design.mean), layout.classes))
+    weigh = np.zeros(len(design.mean))
+    for places, answers in zip(question_places(layout.questions), _split(layout), strict=True):
+        votes[places[:-1]] = layout.class_answers[answers]
+        weigh[places[-1]] = float(layout.class_answers[answers].any())
+    values = design.values[kept][:, : len(design.mean)]
+    shares, weight = values @ votes, values @ weigh  # (row, class), (row,)
+    known, labels = design.weights[kept], design.labels[kept]
+    truth = np.eye(layout.classes)[labels]
+
+    def loss(found: Floats) -> tuple[float, Floats]:
+        logits = design.offset + found[0] * shares + found[1:] * weight[:, None]
+        logs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+        apart = known[:, None] * (np.exp(logs) - truth)
+        slope = [np.sum(apart * shares), *(apart.T @ weight)]
+        value = -known @ logs[np.arange(len(labels)), labels]
+        return (
+            float(value + PENALTY / 2 * found @ found),
+            np.array(slope) + PENALTY * found,
+        )
+
+    found = minimize(loss, np.zeros(1 + layout.classes), jac=True, method="L-BFGS-B").x
+    full = np.zeros((design.values.shape[1], layout.classes))
+    full[: len(design.mean)] = found[0] * votes + weigh[:, None] * found[1:]
+    return full
+
+
+def _slips(inputs: TransferInputs, rows: Rows, labels: Rows, layout: Layout) -> list[str]:
+    """Note what the experts' objects cannot teach."""
+    found = [
+        f"no expert's object of class {name!r} has votes; votes never make it likely"
+        for place, name in enumerate(layout.class_names)
+        if place not in labels
+    ]
+    if inputs.counts is not None:
+        voted = inputs.counts[rows].sum(axis=0) > 0
+        found += [
+            f"no expert's object has a vote for {name!r}; what such votes mean is not learned"
+            for name, given in zip(layout.answer_names, voted, strict=False)
+            if not given
+        ]
+    for place, name in enumerate(inputs.extra_names):
+        column = inputs.features[rows, _vote_features(layout) + place]
+        known: Floats = column[~np.isnan(column)]
+        if not len(known):
+            found.append(f"extra column {name!r} is missing for every expert's object; unused")
+        elif np.ptp(known) == 0:
+            found.append(f"extra column {name!r} is {known[0]:g} for every expert's object; unused")
+    return found
