@@ -122,7 +122,7 @@ def test_fit_then_predict(survey: Path, tmp_path: Path) -> None:
     assert "60 objects predicted" in result.output
     table = read_table(target, text=("id",))
     assert table.num_rows == 60
-    assert table["class"].null_count == 2
+    assert table["class"].null_count == 1  # neither image nor votes
 
 
 def test_fit_refuses_a_folder_that_holds_a_run(survey: Path, tmp_path: Path) -> None:
