@@ -89,7 +89,7 @@ GOALS = (
 def main(runs: Path) -> None:
     """Write both files."""
     rows = [measured(runs, goal) for goal in GOALS]
-    for folder, arm in (("gz1", "default"), ("gz1", "fused"), ("gz1-debiased", "fused")):
+    for folder, arm in (("gz1", "default"), ("gz1", "fused")):
         rows += coverage(runs, folder, arm)
     write_json(ROOT / "docs" / "results.json", rows)
     write_text(ROOT / "docs" / "goals.md", "\n".join([*page(rows), ""]))
@@ -149,6 +149,10 @@ def page(rows: list[dict[str, Any]]) -> Iterator[str]:
         "Written by `python docs/make_goals.py` from the comparisons on disk, beside",
         "`docs/results.json`; not edited by hand. Intervals are of 95%; with one seed they say",
         "nothing of another training. *Not measured* means just that.",
+        "",
+        "Sets are never empty, so their coverage is at least the accuracy. The figures of real",
+        "galaxies were measured before the transfer learned from few votes too, the row with debiased",
+        "columns also before the exponents of the fusion started at 0.8.",
         "",
         "| on | measure | reached | 95% interval | goal | seeds | command |",
         "| --- | --- | --- | --- | --- | --- | --- |",
