@@ -151,7 +151,7 @@ def page(rows: list[dict[str, Any]]) -> Iterator[str]:
         "nothing of another training. *Not measured* means just that.",
         "",
         "Sets are never empty, so their coverage is at least the accuracy. The figures of real",
-        "galaxies were measured before the transfer learned from few votes too, the row with debiased",
+        "galaxies were measured before the transfer learned from few votes, that with debiased",
         "columns also before the exponents of the fusion started at 0.8.",
         "",
         "| on | measure | reached | 95% interval | goal | seeds | command |",
