@@ -79,7 +79,8 @@ def main(data: Path, out: Path) -> None:
     extra = "extra   = " + str(list(DEBIASED)).replace("'", '"') + "\nmirror  ="
     (out / "debiased.toml").write_text(config.replace("mirror  =", extra, 1), encoding="utf-8")
     print(
-        f"{out / 'galaxies.csv'}, and beside it czsl.toml, debiased.toml, spirals.toml and mergers.toml"
+        f"{out / 'galaxies.csv'}, and beside it czsl.toml, debiased.toml, spirals.toml and "
+        "mergers.toml"
     )
 
 

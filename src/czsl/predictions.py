@@ -83,7 +83,8 @@ def predictions_table(catalogue: Catalogue, posteriors: Posteriors, verdicts: Ve
     }
     columns |= posterior_columns("p", verdicts.posterior, catalogue.classes)
     columns["source"] = words(source, unknown)
-    columns["set"] = words(set_names(sets, catalogue.classes), ~sets.any(axis=1))
+    empty: NDArray[np.bool_] = ~np.any(sets, axis=1, keepdims=True)[:, 0]
+    columns["set"] = words(set_names(sets, catalogue.classes), empty)
     columns |= posterior_columns("p_image", posteriors.image, catalogue.classes)
     columns |= posterior_columns("p_votes", posteriors.votes, catalogue.classes)
     columns["n_votes"] = _numbers(votes_on(catalogue))
