@@ -14,6 +14,7 @@ from czsl.crowd.features import (
     trusted_counts,
 )
 from czsl.stages.sampling import resampled
+from czsl.stages.targets import features_of_counts
 
 LABELS = np.array([0] * 12 + [1] * 5 + [2] * 2)
 
@@ -81,11 +82,13 @@ def questions(draw):
 @settings(max_examples=30, deadline=None)
 def test_mirroring_the_votes_is_mirroring_the_features(drawn):
     found, extra = drawn
-    more = extra_features(extra)
-    features = np.hstack([*[transfer_features(f, k) for f, k, _ in found], more])
-    swapped = [transfer_features(f[:, m], k[:, m]) for f, k, m in found]
+    questions = [counts.shape[1] for _, counts, _ in found]
+    extra[extra > 0.7] = np.nan
+    features = features_of_counts(np.hstack([k for _, k, _ in found]), questions, extra)
+    turned = np.hstack([counts[:, mirror] for _, counts, mirror in found])
+    swapped = features_of_counts(turned, questions, extra)
     order = mirrored_features([mirror for *_, mirror in found], extra.shape[1])
-    np.testing.assert_allclose(features[:, order], np.hstack([*swapped, more]), atol=1e-12)
+    np.testing.assert_allclose(features[:, order], swapped, atol=1e-12)
     np.testing.assert_array_equal(features[:, order][:, order], features)
 
 
@@ -97,6 +100,16 @@ def test_features_of_no_votes_are_zero_and_missing_columns_stay_missing():
         extra, [[np.nan, 2.0, 0.5], [1.0, 2.0, 1.0], [np.nan, np.nan, 0.0]]
     )
     assert extra_features(np.zeros((4, 0))).shape == (4, 0)
+
+
+def test_beside_extra_columns_votes_have_a_place_of_their_own():
+    counts = np.array([[3.0, 9.0]] * 3)
+    extra = np.array([[0.5, 2.0], [np.nan, 2.0], [np.nan, np.nan]])
+    plain = features_of_counts(counts, [2], np.zeros((3, 0)))
+    features = features_of_counts(counts, [2], extra)
+    known = np.array([[1.0], [0.5], [0.0]])
+    expected = np.hstack([plain * (1 - known), extra, known, plain * known])
+    np.testing.assert_allclose(features, expected)
 
 
 def test_few_votes_say_less_than_many():

@@ -176,12 +176,12 @@ def mirrored_features(mirrors: list[NDArray[np.int64]], extra: int) -> NDArray[n
     mirrors
         For each question, the answer that each answer becomes.
     extra
-        Number of extra columns, which do not change.
+        Number of extra columns, which do not change; with any the votes are there twice.
 
     Examples
     --------
     >>> mirrored_features([np.array([1, 0])], extra=1)
-    array([1, 0, 2, 4, 3, 5, 6])
+    array([ 1,  0,  2,  4,  3,  5,  6,  8,  7,  9, 11, 10])
     """
     parts: list[NDArray[np.int64]] = []
     start = 0
@@ -189,4 +189,7 @@ def mirrored_features(mirrors: list[NDArray[np.int64]], extra: int) -> NDArray[n
         size = len(mirror)
         parts += [start + mirror, np.array([start + size]), start + size + 1 + mirror]
         start += 2 * size + 1
-    return np.concatenate([*parts, start + np.arange(extra + (extra > 0))]).astype(np.int64)
+    if not extra:
+        return np.concatenate([*parts, np.zeros(0)]).astype(np.int64)
+    again = [start + extra + 1 + part for part in parts]
+    return np.concatenate([*parts, start + np.arange(extra + 1), *again]).astype(np.int64)

@@ -294,9 +294,17 @@ def _extra_names(catalogue: Catalogue, settings: Transfer) -> tuple[str, ...]:
 
 
 def _stacked(fractions: list[Floats], counts: list[Floats], columns: Floats) -> Floats:
-    """Put the features of all questions and the extra columns side by side."""
+    """Put the features of all questions and the extra columns side by side.
+
+    Beside extra columns votes mean something else, so they then stand behind them, times
+    the share of these that is known, and before them times the rest.
+    """
     parts = [transfer_features(f, k) for f, k in zip(fractions, counts, strict=True)]
-    return np.hstack([columns[:, :0], *parts, extra_features(columns)])
+    votes = np.hstack([columns[:, :0], *parts])
+    if not columns.shape[1]:
+        return votes
+    extra = extra_features(columns)
+    return np.hstack([votes * (1 - extra[:, -1:]), extra, votes * extra[:, -1:]])
 
 
 def _plurality(fractions: Floats) -> Floats:
