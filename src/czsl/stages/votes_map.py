@@ -44,6 +44,11 @@ CLEARLY = 2.0
 """Standard errors by which the majority has to be better: with one, 100 experts fell back on it in
 a tenth of the fits, which cost more than it saved."""
 
+FALLEN_BACK = (
+    "the calibrated majority is used in place of the fitted map: it foretells experts' classes "
+    "that were left out better; more experts' objects may change that"
+)
+
 ABSENT = -30.0
 """Logit of a class that no expert's object has: about 1e-13."""
 
@@ -127,29 +132,26 @@ def fit_votes_map(
     _, first, places = np.unique(rows, return_index=True, return_inverse=True)
     folds = deal_folds(first[places], labels, FOLDS, seed)
     design = _design(inputs, rows, labels, layout, seed=seed, image=False)
-    losses = design.losses(design.fit, folds)
+    answered, seen = _has_majority(layout, labels), image and inputs.image is not None
+    losses = design.losses(design.fit, folds) if answered or seen else np.zeros(0)
     notes = _slips(inputs, rows, labels, layout)
     gain, error, uses_image = np.nan, np.nan, False
-    if image and inputs.image is not None:
+    if seen:
         seeing = _design(inputs, rows, labels, layout, seed=seed, image=True)
         found = seeing.losses(seeing.fit, folds)
         gain, error = paired_gain(losses, found)
         uses_image = gain > error
         notes.append(IMAGE_USED if uses_image else IMAGE_UNUSED)
         design, losses = (seeing, found) if uses_image else (design, losses)
-    everything = np.ones(len(design.labels), bool)
-    weight, fallback = design.fit(everything), False
-    extra = len(inputs.extra_names)
-    if _has_majority(layout, labels):
-        majority = design.losses(partial(_majority, design, layout, extra), folds)
-        better, spread = paired_gain(losses, majority)
+    majority = partial(_majority, design, layout, len(inputs.extra_names))
+    fallback = False
+    if answered:
+        better, spread = paired_gain(losses, design.losses(majority, folds))
         fallback = better > CLEARLY * spread
-        if fallback:
-            weight = _majority(design, layout, extra, everything)
-            notes.append(
-                "the calibrated majority is used in place of the fitted map: it foretells experts' "
-                "classes that were left out better; more experts' objects may change that"
-            )
+    if fallback:
+        notes.append(FALLEN_BACK)
+    everything = np.ones(len(design.labels), bool)
+    weight = majority(everything) if fallback else design.fit(everything)
     return FittedTransfer(
         mean=design.mean,
         scale=design.scale,
