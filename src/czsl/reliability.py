@@ -65,6 +65,19 @@ class Bin:
     found_high: float
 
 
+def bin_numbers(stated: Floats, number: int = 10) -> Labels:
+    """Give the bin of each probability, shape (object,), of equal width over 0 to 1.
+
+    A bin holds its lower edge, the last one both.
+
+    Examples
+    --------
+    >>> bin_numbers(np.array([0.0, 0.1, 0.99, 1.0]))
+    array([0, 1, 9, 9])
+    """
+    return np.minimum((stated * number).astype(np.int64), number - 1)
+
+
 def bins(stated: Floats, happened: NDArray[np.bool_], number: int = 10) -> list[Bin]:
     """Compare stated probabilities with what happened, in bins of equal width over 0 to 1.
 
@@ -83,18 +96,20 @@ def bins(stated: Floats, happened: NDArray[np.bool_], number: int = 10) -> list[
     >>> one.n, round(one.stated, 2), one.found, one.low, one.high
     (2, 0.75, 0.5, 0.7, 0.8)
     """
-    place = np.minimum((stated * number).astype(np.int64), number - 1)
+    place = bin_numbers(stated, number)
+    counts = np.bincount(place, minlength=number)
+    total = np.bincount(place, weights=stated, minlength=number)
+    happening = np.bincount(place, weights=happened, minlength=number)
     found = []
-    for index in np.unique(place).tolist():
-        inside = place == index
-        right, count = int(happened[inside].sum()), int(inside.sum())
+    for index in np.flatnonzero(counts).tolist():
+        right, count = int(happening[index]), int(counts[index])
         low, high = wilson_interval(right, count)
         found.append(
             Bin(
                 low=index / number,
                 high=(index + 1) / number,
                 n=count,
-                stated=float(stated[inside].mean()),
+                stated=float(total[index]) / count,
                 found=right / count,
                 found_low=low,
                 found_high=high,
@@ -159,23 +174,22 @@ def calibration_interval(
     right = posterior[known].argmax(axis=1) == labels[known]
     random, number = np.random.default_rng(seed), len(stated)
     chosen = random.integers(number, size=(draws, number))
-    errors = [_error(stated[rows], right[rows]) for rows in chosen]
-    chance = [_error(stated, random.random(number) < stated) for _ in range(draws)]
+
+    def error(stated: Floats, right: NDArray[np.bool_]) -> float:
+        found = calibration_error(bins(stated, right))
+        assert found is not None  # there are objects
+        return found
+
+    errors = [error(stated[rows], right[rows]) for rows in chosen]
+    chance = [error(stated, random.random(number) < stated) for _ in range(draws)]
     low, high = np.quantile(errors, [0.025, 0.975]).tolist()
     return {
-        "error": _error(stated, right),
+        "error": error(stated, right),
         "low": low,
         "high": high,
         "by_chance": float(np.mean(chance)),
         "n": number,
     }
-
-
-def _error(stated: Floats, right: NDArray[np.bool_], number: int = 10) -> float:
-    """Give the expected calibration error of stated probabilities."""
-    place = np.minimum((stated * number).astype(np.int64), number - 1)
-    excess = np.bincount(place, weights=right - stated, minlength=number)
-    return float(np.abs(excess).sum() / len(stated))
 
 
 def calibration_error(found: Sequence[Bin]) -> float | None:

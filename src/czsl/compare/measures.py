@@ -303,7 +303,7 @@ def _columns(
     moved = np.equal(decide(posterior, prior), labels)
     top = posterior.max(axis=1)
     truth = labels[:, None] == np.arange(posterior.shape[1])
-    in_bin = np.minimum((top * BINS).astype(np.int64), BINS - 1)[:, None] == np.arange(BINS)
+    in_bin = reliability.bin_numbers(top, BINS)[:, None] == np.arange(BINS)
     return {
         "objects": objects.astype(np.float64),
         "right": (objects & right[:, None]).astype(np.float64),
