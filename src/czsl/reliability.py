@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from czsl.scores import Floats, Labels, known_rows, wilson_interval
+from czsl.scores import LEVELS, Floats, Labels, known_rows, wilson_interval
 
 
 def confusion(predicted: Labels, labels: Labels, classes: int) -> Labels:
@@ -182,7 +182,7 @@ def calibration_interval(
 
     errors = [error(stated[rows], right[rows]) for rows in chosen]
     chance = [error(stated, random.random(number) < stated) for _ in range(draws)]
-    low, high = np.quantile(errors, [0.025, 0.975]).tolist()
+    low, high = np.quantile(errors, LEVELS).tolist()
     return {
         "error": error(stated, right),
         "low": low,

@@ -15,6 +15,9 @@ Labels = NDArray[np.int64]
 Z95 = 1.959963984540054
 """The normal deviate that leaves 2.5% on either side."""
 
+LEVELS = (0.025, 0.975)
+"""Quantiles of draws that are the limits of a 95% interval."""
+
 
 def wilson_interval(correct: int, number: int) -> tuple[float, float]:
     r"""Give the 95% interval of a proportion.

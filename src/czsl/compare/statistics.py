@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from czsl.errors import ArgumentError
 from czsl.ranking import Floats
-
-LEVELS = (0.025, 0.975)
-"""Quantiles of an interval."""
+from czsl.scores import LEVELS
 
 CHUNK = 64
 

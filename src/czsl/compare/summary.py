@@ -17,10 +17,9 @@ from czsl.compare.differences import DIFFERENCES, Row, difference_rows, step_row
 from czsl.compare.measures import MEASURES
 from czsl.compare.protocols import SETS
 from czsl.compare.results import Results
-from czsl.compare.statistics import LEVELS
 from czsl.compare.sweeps import BASE
 from czsl.files import replacing, write_json
-from czsl.scores import wilson_interval
+from czsl.scores import LEVELS, wilson_interval
 
 Floats = NDArray[np.float64]
 

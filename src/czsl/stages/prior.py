@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from czsl.scores import known_rows
+from czsl.scores import LEVELS, known_rows
 
 Floats = NDArray[np.float64]
 
@@ -118,7 +118,7 @@ def shares_interval(
         _likeliest(part, random.multinomial(number, even).astype(np.float64), centre) - centre
         for _ in range(draws)
     ]
-    low, high = np.quantile(apart, [0.025, 0.975], axis=0)
+    low, high = np.quantile(apart, LEVELS, axis=0)
     return (middle + low).clip(0, 1), (middle + high).clip(0, 1)
 
 
