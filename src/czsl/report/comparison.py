@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from czsl.errors import RunError, require_extra
+from czsl.errors import RunError
 from czsl.report.comparison_about import cautions, compared, settings
 from czsl.report.comparison_data import Compared, read_comparison
 from czsl.report.comparison_judged import calibration, confusions, rare_classes
 from czsl.report.comparison_scores import arms, differences, known, ladder, result
 from czsl.report.comparison_sweeps import sweeps
-from czsl.report.page import Block, Cell, Section, Table, Text, write_page
+from czsl.report.page import Block, Cell, Section, Table, Text, require_report, write_page
 
 PAGE = "report.html"
 
@@ -39,8 +39,7 @@ def write_comparison_report(folder: str | Path) -> Path:
     WriteError
         Where the page cannot be written.
     """
-    for package in ("jinja2", "matplotlib"):
-        require_extra(package, "report")
+    require_report()
     tasks = read_comparison(Path(folder))
     path = Path(folder) / PAGE
     names = ", ".join(task.task for task in tasks)

@@ -5,8 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from czsl.errors import require_extra
-from czsl.report.page import Block, Card, Cell, Figures, Gallery, Section, Table, Text, write_page
+from czsl.report.page import (
+    Block,
+    Card,
+    Cell,
+    Figures,
+    Gallery,
+    Section,
+    Table,
+    Text,
+    require_report,
+    write_page,
+)
 from czsl.report.picture import cutout_address
 
 if TYPE_CHECKING:
@@ -35,8 +45,7 @@ def write_explanation(found: Explanation, path: Path | None = None) -> Path:
     WriteError
         Where the page cannot be written.
     """
-    for package in ("jinja2", "matplotlib"):
-        require_extra(package, "report")
+    require_report()
     safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in found.name)
     path = Path(f"explain-{safe}.html") if path is None else path
     lead = [f"{found.model}. The object is of the tier {found.tier}."]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from czsl.errors import require_extra
 from czsl.report.fit_data import data, left_out, settings, training
 from czsl.report.fit_objects import autoencoder, galleries
 from czsl.report.fit_scores import fused, image, result, volunteers, votes
-from czsl.report.page import Section, write_page
+from czsl.report.fit_votes import votes_map
+from czsl.report.page import Section, require_report, write_page
 from czsl.report.results import Results, read_results
 
 PAGE = "report.html"
@@ -36,8 +36,7 @@ def write_fit_report(folder: str | Path) -> Path:
     WriteError
         Where the page cannot be written.
     """
-    for package in ("jinja2", "matplotlib"):
-        require_extra(package, "report")
+    require_report()
     results = read_results(Path(folder))
     path = Path(folder) / PAGE
     write_page(path, title=_title(results), lead=_lead(results), sections=fit_sections(results))
@@ -60,6 +59,7 @@ def fit_sections(results: Results) -> list[Section]:
         autoencoder(results),
         image(results),
         votes(results),
+        votes_map(results),
         fused(results),
         volunteers(results),
         galleries(results),

@@ -292,6 +292,18 @@ def show_cell(value: Cell) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
 
 
+def require_report() -> None:
+    """Say what a page needs that is not installed, before any work is done for it.
+
+    Raises
+    ------
+    MissingExtraError
+        Where Jinja2 or matplotlib is not installed.
+    """
+    for package in ("jinja2", "matplotlib"):
+        require_extra(package, "report")
+
+
 def _environment() -> Any:
     """Open the templates; whatever is put into them is escaped."""
     jinja2 = require_extra("jinja2", "report")
