@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from czsl.catalogue import Catalogue, make_folds
 from czsl.conclude import Judged, conclude, held_out_loss
 from czsl.errors import CatalogueError, ConfigError
+from czsl.expected import expected_shares
 from czsl.learned import Learned
 from czsl.recipes import Recipe
 from czsl.stages.context import Context
@@ -53,8 +54,8 @@ def learn(
     work = _begin(catalogue, recipe, context, usable)
     _check_stages(work)
     start = begin(work)
-    transfers = [_transfer(work, work.experts[work.folds != fold]) for fold in work.each_fold]
-    taught = _networks(work, start, transfers)
+    transfers = _transfers(work)
+    taught = _networks(*_relabelling(work, start, transfers))
     transfer = _transfer(work, work.experts)
     rows = np.sort(np.concatenate([work.experts, work.held]))
     place = np.searchsorted(rows, work.experts)
@@ -185,6 +186,29 @@ class _Taught:
     networks: tuple[Tensors, ...]
     logits: Floats
     choices: tuple[dict[str, Any], ...] = ()
+
+
+def _relabelling(
+    work: Work, start: Start, transfers: list[FittedTransfer | None]
+) -> tuple[Work, Start, list[FittedTransfer | None]]:
+    """Let the transfers that label the volunteers' objects see the image where that is better.
+
+    Those that judge by the votes do not: the fusion joins image and votes.
+    """
+    settings, inputs, tuned = work.recipe.transfer, work.transfer, work.recipe.finetune
+    labels = tuned is not None and any(tuned.transferred) and any(transfers)
+    if settings is None or inputs is None or not (settings.image and labels):
+        return work, start, transfers
+    image = expected_shares(work, start)
+    if image is None:
+        return work, start, transfers
+    seeing = replace(work, transfer=inputs.with_image(image))
+    return seeing, start, _transfers(seeing)
+
+
+def _transfers(work: Work) -> list[FittedTransfer | None]:
+    """Fit a transfer for each fold, to the other folds' experts' objects."""
+    return [_transfer(work, work.experts[work.folds != fold]) for fold in work.each_fold]
 
 
 def _networks(work: Work, start: Start, transfers: list[FittedTransfer | None]) -> _Taught:

@@ -232,22 +232,44 @@ def _pretrained(work: Work, weights: Tensors, fold: int | None) -> Network | Non
     if settings.experts and fold is not None:
         others = work.experts[work.folds != fold]
         allowed[others] = work.usable[others]
-    rows = np.flatnonzero(allowed & _has_target(work))
+    rows = np.flatnonzero(allowed & has_target(work))
     if len(rows) < 2:
         work.note("pretrain is left out: no object without an expert's class has votes to use")
         return None
+    return pretrained_on(work, weights, rows, fold=fold)
+
+
+def pretrained_on(
+    work: Work, weights: Tensors, rows: Rows, *, fold: int | None = None, stage: str = "pretrain"
+) -> Network:
+    """Give a network trained on the votes of some objects.
+
+    Parameters
+    ----------
+    work
+        The fit; its recipe has the stage ``pretrain``.
+    weights
+        Where the network starts.
+    rows
+        Objects, shape (row,).
+    fold
+        Fold that it belongs to; None where it serves all.
+    stage
+        What the history calls it.
+    """
+    assert work.recipe.pretrain is not None
     network = _network(work)
     network.load_state_dict(weights)
     context = work.context if fold is None else work.context.for_fold(fold)
     trained, epochs = pretrain(
-        context, network, work.votes, rows, settings, sampling=work.recipe.sampling
+        context, network, work.votes, rows, work.recipe.pretrain, sampling=work.recipe.sampling
     )
-    work.record("pretrain", fold, epochs)
+    work.record(stage, fold, epochs)
     network.load_state_dict(trained)
     return network
 
 
-def _has_target(work: Work) -> NDArray[np.bool_]:
+def has_target(work: Work) -> NDArray[np.bool_]:
     """Tell which objects pretrain can learn from."""
     settings = work.recipe.pretrain
     if settings is not None and settings.targets == "majority":
@@ -270,7 +292,7 @@ def _finetune(
     transferred = np.zeros((0, work.votes.layout.classes))
     if transfer is not None and work.transfer is not None and settings.transferred[0]:
         volunteers = np.flatnonzero(work.usable & work.transfer.usable & ~work.catalogue.is_expert)
-        transferred = transfer.probabilities(work.transfer.features[volunteers])
+        transferred = transfer.probabilities(work.transfer.matrix(volunteers, transfer.uses_image))
     labels = Labels(
         experts=experts,
         classes=work.catalogue.experts[experts],
