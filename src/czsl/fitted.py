@@ -31,8 +31,9 @@ from czsl.scores import accuracy, known_rows, scores
 from czsl.stages.calibrate import tempered
 from czsl.stages.context import tensor_digest
 from czsl.stages.infer import open_reader
+from czsl.stages.map_table import map_table
 from czsl.stages.sets import unsupported
-from czsl.stages.targets import make_layout
+from czsl.stages.targets import make_layout, vote_targets
 from czsl.verdicts import Judge
 
 
@@ -114,6 +115,32 @@ def out_of_fold_table(predictor: Predictor, catalogue: Catalogue, images: ImageS
     said = pa.array([catalogue.classes[place] for place in experts.experts], pa.string())
     folds = pa.array(record.folds + 1, pa.int32(), mask=record.folds < 0)
     return table.append_column("expert", said).append_column("fold", folds)
+
+
+def transfer_map(predictor: Predictor, catalogue: Catalogue) -> list[dict[str, Any]]:
+    """Say what votes mean to the transfer: the posterior at votes that stand for many objects.
+
+    Parameters
+    ----------
+    predictor
+        The model.
+    catalogue
+        What it was fitted with.
+
+    Returns
+    -------
+    list
+        The rows of :func:`czsl.stages.map_table.map_table` with their ``question`` first;
+        none without a transfer, and none for the perceptron.
+    """
+    if predictor.transfer is None:
+        return []
+    counts = vote_targets(catalogue).counts
+    return [
+        {"question": asked.question, **row}
+        for place, asked in enumerate(predictor.content.votes)
+        for row in map_table(predictor.transfer, predictor.layout, counts, question=place)
+    ]
 
 
 def make_judge(

@@ -15,7 +15,7 @@ from czsl.catalogue import Catalogue
 from czsl.catalogue.duplicates import Seen
 from czsl.chain import learn
 from czsl.errors import NotFittedError
-from czsl.fitted import make_judge, make_predictor, out_of_fold_table
+from czsl.fitted import make_judge, make_predictor, out_of_fold_table, transfer_map
 from czsl.imaging import open_images
 from czsl.nets.pretrained import open_encoder
 from czsl.predictions import predictions_table
@@ -82,6 +82,9 @@ class CzSL:
         The same as an Arrow table.
     history_ : list of dict
         ``stage, fold, epoch, loss, held_out, images_per_second``.
+    transfer_map_ : list of dict
+        What votes mean to the transfer: ``question, votes, kind, first, second, share,
+        p_<class>``, as :func:`czsl.stages.map_table.map_table` says; empty without a map.
     notes_ : tuple of str
         What was left out and why.
     autoencoder_ : dict of Tensor or None
@@ -153,6 +156,7 @@ class CzSL:
         )
         self.history_, self.autoencoder_ = learned.history, learned.autoencoder
         self.out_of_fold_table_ = out_of_fold_table(self._predictor, catalogue, images)
+        self.transfer_map_ = transfer_map(self._predictor, catalogue)
         return self
 
     @property

@@ -6,7 +6,7 @@ import csv
 import json
 import platform
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -38,6 +38,7 @@ class Run:
     ``predictions.parquet``       experts' objects, predicted out of fold
     ``model/``                    the model
     ``autoencoder.safetensors``   where the recipe has one: its weights
+    ``transfer.csv``              where a map from votes was fitted: what votes mean to it
     ============================  ====================================================
 
     Parameters
@@ -57,6 +58,11 @@ class Run:
     def stages(self) -> Path:
         """The folder of the stages' results."""
         return self.folder / "stages"
+
+    @property
+    def transfer_map(self) -> Path:
+        """The table of what votes mean to the transfer."""
+        return self.folder / "transfer.csv"
 
     @property
     def autoencoder(self) -> Path:
@@ -151,17 +157,16 @@ class Run:
             )
 
     def end(self, model: CzSL) -> None:
-        """Write the history, the scores, the out-of-fold predictions and the model.
+        """Write the history, the scores, what votes mean, the predictions and the model.
 
         Raises
         ------
         WriteError
             Where one of them cannot be written.
         """
-        with replacing(self.folder / "history.csv") as temporary, temporary.open("w") as file:
-            writer = csv.DictWriter(file, HISTORY, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(model.history_)
+        _write_csv(self.folder / "history.csv", HISTORY, model.history_)
+        if model.transfer_map_:
+            _write_csv(self.transfer_map, list(model.transfer_map_[0]), model.transfer_map_)
         write_json(self.folder / "metrics.json", {"scores": model.scores_, "notes": model.notes_})
         write_table(
             [model.out_of_fold_table_],
@@ -171,6 +176,14 @@ class Run:
         if model.autoencoder_ is not None:
             save_tensors(self.autoencoder, model.autoencoder_, {})
         model.save(self.model)
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

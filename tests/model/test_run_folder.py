@@ -22,6 +22,7 @@ from tiny import quick, tiny_catalogue, tiny_config, tiny_model
 def test_files_are_as_documented(runs):
     for recipe, folder in runs.items():
         autoencoder = ["autoencoder.safetensors"] if recipe == "czsl2023" else []
+        transfer = ["transfer.csv"] if recipe == "default" else []
         assert sorted(path.name for path in folder.iterdir()) == [
             *autoencoder,
             "czsl.toml",
@@ -31,6 +32,7 @@ def test_files_are_as_documented(runs):
             "predictions.parquet",
             "run.json",
             "stages",
+            *transfer,
         ]
         for name in Run.__doc__.split("``")[1::2][:7]:
             assert (folder / name).exists()

@@ -21,6 +21,8 @@ from czsl.errors import CzslError, RunError
 from czsl.images.build import store_folder
 from czsl.images.store import ImageStore
 from czsl.run import Run
+from czsl.stages.fitted_transfer import FittedTransfer
+from czsl.train.checkpoint import without_prefix
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -44,6 +46,10 @@ class Results:
         As in ``metrics.json``.
     history
         Every epoch of every stage.
+    transfer
+        The transfer from votes to classes; None where there is none.
+    transfer_map
+        What votes mean to it, as in ``transfer.csv``; empty where it has no map.
     ended
         When the fit ended.
     ids
@@ -75,6 +81,8 @@ class Results:
     scores: dict[str, Any]
     notes: Sequence[str]
     history: Sequence[dict[str, Any]]
+    transfer: FittedTransfer | None
+    transfer_map: Sequence[dict[str, Any]]
     ended: datetime
     ids: NDArray[np.str_]
     experts: Labels
@@ -164,7 +172,8 @@ def read_results(folder: Path) -> Results:
     run = Run(folder=folder)
     run.finished()
     config = run.config()
-    content, _ = read_bundle(run.model)
+    content, tensors = read_bundle(run.model)
+    transfer = {name: one.numpy() for name, one in without_prefix("transfer", tensors).items()}
     metrics = _read_metrics(folder / "metrics.json")
     table = read_table(folder / "predictions.parquet", text=(config.catalogue.id,))
     names = content.classes.names
@@ -180,6 +189,10 @@ def read_results(folder: Path) -> Results:
         scores=metrics["scores"],
         notes=metrics["notes"],
         history=_read_history(folder / "history.csv"),
+        transfer=FittedTransfer.from_arrays(transfer, collapsed=content.transfer == "collapsed")
+        if transfer
+        else None,
+        transfer_map=_read_map(run.transfer_map),
         ended=datetime.fromtimestamp((folder / "metrics.json").stat().st_mtime, UTC),
         ids=ids,
         experts=np.array([names.index(name) for name in table["expert"].to_pylist()], np.int64),
@@ -214,6 +227,22 @@ def _read_history(path: Path) -> list[dict[str, Any]]:
                 "loss": float(line["loss"]),
                 "held_out": float(line["held_out"]) if line["held_out"] else None,
                 "images_per_second": float(line["images_per_second"]),
+            }
+            for line in csv.DictReader(file)
+        ]
+
+
+def _read_map(path: Path) -> list[dict[str, Any]]:
+    """Read what votes mean to the transfer; nothing where there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            {
+                **line,
+                "votes": int(line["votes"]),
+                "share": float(line["share"]),
+                **{name: float(line[name]) for name in line if name.startswith("p_")},
             }
             for line in csv.DictReader(file)
         ]
