@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from czsl.catalogue.experts import check_tiers, read_experts
 from czsl.catalogue.images import image_references, pattern_columns
 from czsl.catalogue.parts import (
+    Objects,
     check_columns,
     check_pattern,
     extra_names,
@@ -266,7 +267,8 @@ def _read(config: Config, problems: Problems) -> Catalogue:
     catalogue = reader.read(table, problems)
     fold = config.catalogue.fold
     if fold in names:
-        folds = read_folds(table, fold, catalogue.experts, problems, name=name, ids=catalogue.ids)
+        objects = Objects(table=table, problems=problems, name=name, ids=catalogue.ids)
+        folds = read_folds(objects, fold, catalogue.experts)
         catalogue = replace(catalogue, folds=folds)
     if not problems.fatal:  # else votes or classes may only seem to be missing
         known = (catalogue.positions, catalogue.experts, catalogue.folds)
@@ -318,16 +320,17 @@ class _Reader:
         if config.classes.column in table.column_names:
             experts = read_experts(table, config.classes, problems, name=name)
         more = extra_names(config)
-        positions = read_positions(table, config, problems, name=name, ids=ids, start=start)
-        weights = read_weights(table, config, experts, problems, name=name, ids=ids, start=start)
+        objects = Objects(table=table, problems=problems, name=name, ids=ids, start=start)
+        positions = read_positions(objects, config)
+        weights = read_weights(objects, config, experts)
         return Catalogue(
             config=config,
             ids=ids,
             rows=np.arange(start, start + len(ids)),
             images=image_references(self.pattern, table, self.pixels),
-            questions=read_questions(table, config, problems, name=name, ids=ids, start=start),
+            questions=read_questions(objects, config),
             experts=experts,
-            extra=read_extra(table, more, problems, name=name, ids=ids, start=start),
+            extra=read_extra(objects, more),
             extra_names=more,
             positions=positions,
             weights=weights,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,25 +143,67 @@ def read_ids(
     return ids
 
 
-def read_questions(
-    table: pa.Table,
-    config: Config,
-    problems: Problems,
-    *,
-    name: str,
-    ids: NDArray[np.str_],
-    start: int = 0,
-) -> tuple[Votes, ...]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Objects:
+    """Rows of a table whose ids are known.
+
+    Parameters
+    ----------
+    table
+        The rows.
+    problems
+        Takes what is wrong with them.
+    name
+        What the problems call the table.
+    ids
+        The objects, shape (object,).
+    start
+        Rows of the table that came before.
+    """
+
+    table: pa.Table
+    problems: Problems
+    name: str
+    ids: NDArray[np.str_]
+    start: int = 0
+
+    def where(self, column: str) -> str:
+        """Say what the problems call a column."""
+        return f"{self.name}, column {column!r}"
+
+    def have(self, columns: Collection[str]) -> bool:
+        """Tell whether the table has columns."""
+        return set(columns) <= set(self.table.column_names)
+
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """Give a column as numbers, shape (object,), NaN where missing."""
+        return number_column(
+            self.table, column, self.problems, name=self.name, ids=self.ids, start=self.start
+        )
+
+    def text(self, column: str) -> pa.ChunkedArray:
+        """Give a column as text, missing where empty."""
+        return text_column(self.table, column, self.problems, name=self.name)
+
+    def votes(self, settings: VotesSettings) -> Votes:
+        """Give the votes of one question."""
+        return read_votes(
+            self.table, settings, self.problems, name=self.name, ids=self.ids, start=self.start
+        )
+
+    def note(self, column: str, phrase: str, rows: NDArray[np.int64], remedy: str) -> None:
+        """Note a problem of some rows of a column, if there are any."""
+        note_rows(self.problems, self.where(column), phrase, rows, remedy, self.ids, self.start)
+
+
+def read_questions(objects: Objects, config: Config) -> tuple[Votes, ...]:
     """Read the votes of every question; those whose columns are not all there are empty."""
-    questions = []
-    for settings in config.votes:
-        needed = {one.column for one in _votes_columns(settings, "[votes]")}
-        if needed <= set(table.column_names):
-            votes = read_votes(table, settings, problems, name=name, ids=ids, start=start)
-            questions.append(votes)
-        else:
-            questions.append(no_votes(settings, table.num_rows))
-    return tuple(questions)
+    return tuple(
+        objects.votes(settings)
+        if objects.have([one.column for one in _votes_columns(settings, "[votes]")])
+        else no_votes(settings, len(objects.ids))
+        for settings in config.votes
+    )
 
 
 def extra_names(config: Config) -> tuple[str, ...]:
@@ -169,52 +211,30 @@ def extra_names(config: Config) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for votes in config.votes for name in votes.extra))
 
 
-def read_extra(
-    table: pa.Table,
-    names: Sequence[str],
-    problems: Problems,
-    *,
-    name: str,
-    ids: NDArray[np.str_],
-    start: int = 0,
-) -> NDArray[np.float64]:
+def read_extra(objects: Objects, names: Sequence[str]) -> NDArray[np.float64]:
     """Read the extra columns, (object, column), NaN where missing or not in the table."""
-    values = np.full((table.num_rows, len(names)), np.nan)
+    values = np.full((len(objects.ids), len(names)), np.nan)
     for place, column in enumerate(names):
-        if column not in table.column_names:
-            continue
-        values[:, place] = number_column(table, column, problems, name=name, ids=ids, start=start)
-        infinite = np.flatnonzero(np.isinf(values[:, place]))
-        where = f"{name}, column {column!r}"
-        note_rows(problems, where, "infinite value{s}", infinite, "leave it empty", ids, start)
+        if objects.have([column]):
+            values[:, place] = objects.numbers(column)
+            infinite = np.flatnonzero(np.isinf(values[:, place]))
+            objects.note(column, "infinite value{s}", infinite, "leave it empty")
     return values
 
 
-def read_positions(
-    table: pa.Table,
-    config: Config,
-    problems: Problems,
-    *,
-    name: str,
-    ids: NDArray[np.str_],
-    start: int = 0,
-) -> NDArray[np.float64] | None:
+def read_positions(objects: Objects, config: Config) -> NDArray[np.float64] | None:
     """Read right ascension and declination in degrees, (object, 2); NaN where missing.
 
     None where the configuration names no such columns, or the table lacks one.
     """
     columns = config.catalogue.position
-    if columns is None or not set(columns) <= set(table.column_names):
+    if columns is None or not objects.have(columns):
         return None
-    values = [
-        number_column(table, column, problems, name=name, ids=ids, start=start)
-        for column in columns
-    ]
+    values = [objects.numbers(column) for column in columns]
     for column, angle, low, high in zip(columns, values, (-180, -90), (360, 90), strict=True):
         wrong = np.flatnonzero((angle < low) | (angle > high))
         remedy = f"degrees from {low} to {high} are needed"
-        where = f"{name}, column {column!r}"
-        note_rows(problems, where, "angle{s} out of range", wrong, remedy, ids, start)
+        objects.note(column, "angle{s} out of range", wrong, remedy)
     return np.stack(values, axis=1)
 
 
@@ -253,14 +273,7 @@ def warn_of_duplicates(
 
 
 def read_weights(
-    table: pa.Table,
-    config: Config,
-    experts: NDArray[np.int64],
-    problems: Problems,
-    *,
-    name: str,
-    ids: NDArray[np.str_],
-    start: int = 0,
+    objects: Objects, config: Config, experts: NDArray[np.int64]
 ) -> NDArray[np.float64] | None:
     """Read how many objects each stands for, up to a factor, (object,); NaN where missing.
 
@@ -268,46 +281,35 @@ def read_weights(
     object needs a weight, and none is zero or less.
     """
     column = config.classes.selection or config.classes.weight
-    if column is None or column not in table.column_names:
+    if column is None or not objects.have([column]):
         return None
-    values = number_column(table, column, problems, name=name, ids=ids, start=start)
-    where = f"{name}, column {column!r}"
+    values = objects.numbers(column)
     lost = np.flatnonzero(np.isnan(values) & (experts >= 0))
     remedy = "give every object that has an expert's class a number above 0"
-    note_rows(problems, where, "expert object{s} without a number", lost, remedy, ids, start)
+    objects.note(column, "expert object{s} without a number", lost, remedy)
     wrong = np.flatnonzero((values <= 0) | np.isinf(values))
-    note_rows(
-        problems, where, "number{s} that are zero, less or infinite", wrong, remedy, ids, start
-    )
+    objects.note(column, "number{s} that are zero, less or infinite", wrong, remedy)
     if config.classes.weight is not None:
         return values
     with np.errstate(divide="ignore"):  # noted above
         return 1 / values
 
 
-def read_folds(
-    table: pa.Table,
-    column: str,
-    experts: NDArray[np.int64],
-    problems: Problems,
-    *,
-    name: str,
-    ids: NDArray[np.str_],
-) -> NDArray[np.int64]:
+def read_folds(objects: Objects, column: str, experts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Read the folds, (object,): 0, 1, … in the order of their names; -1 where missing.
 
     Every object of an expert needs a fold, and there are two folds or more.
     """
-    texts = text_column(table, column, problems, name=name)
+    texts = objects.text(column)
     found = [text for text in texts.unique().to_pylist() if text is not None]
     numeric = all(text.lstrip("-").isdecimal() for text in found)
     order = sorted(found, key=int) if numeric else sorted(found)
     places = {text: place for place, text in enumerate(order)}
     folds = np.array([places.get(text, -1) for text in texts.to_pylist()], dtype=np.int64)
-    where = f"{name}, column {column!r}"
     lost = np.flatnonzero((folds < 0) & (experts >= 0))
     remedy = "give every object that has an expert's class a fold"
-    note_rows(problems, where, "expert object{s} without a fold", lost, remedy, ids)
+    objects.note(column, "expert object{s} without a fold", lost, remedy)
     if len(found) < 2:
-        problems.add(where, f"{len(found)} fold", "two are needed, or leave 'fold' out")
+        where = objects.where(column)
+        objects.problems.add(where, f"{len(found)} fold", "two are needed, or leave 'fold' out")
     return folds
