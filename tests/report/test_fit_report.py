@@ -230,7 +230,8 @@ def test_with_experts_alone_there_is_nothing_of_volunteers(tmp_path):
     fit_run(tiny_model(), catalogue, tmp_path / "run")
     page = read_page(write_report(tmp_path / "run"))
     assert column(page, "Scores out of fold", "by") == ["image"]
-    assert not {"from-the-votes", "volunteers-and-experts"} & set(page.sections)
+    missing = {"from-the-votes", "what-the-votes-mean", "volunteers-and-experts"}
+    assert not missing & set(page.sections)
     assert "image and votes" not in page.sections["how-far-to-trust-a-row"]
     assert "no volunteers' votes" in page.sections["what-was-left-out"]
     assert "Image and votes disagree" not in page.sections["objects-to-look-at"]

@@ -27,7 +27,7 @@ MOST_CLASSES = 6
 MOST_ROWS = 24
 """Tables of more rows are opened by a click."""
 
-DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)))
+DASHES = ("-", "--", ":")
 """Lines of the most votes and of fewer."""
 
 
