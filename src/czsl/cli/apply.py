@@ -1,0 +1,140 @@
+"""Commands that take a fitted model: predict, explain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from czsl.cli.shared import (
+    PATH,
+    device_option,
+    folder_option,
+    images_option,
+    keep_freed_memory,
+    model_argument,
+    threads_option,
+)
+from czsl.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from czsl.survey.explain import Explanation
+
+
+@click.command()
+@model_argument
+@click.argument("table", type=PATH)
+@click.option(
+    "--out",
+    default="predictions.parquet",
+    show_default=True,
+    type=PATH,
+    help="Parquet, CSV, FITS or VOTable by the ending.",
+)
+@images_option
+@folder_option
+@click.option(
+    "--decide",
+    default="accuracy",
+    show_default=True,
+    help="How the class follows from the posterior: accuracy, gmean, f1, or a file of costs.",
+)
+@click.option(
+    "--coverage",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Coverage of the sets; default: the recipe's.",
+)
+@click.option(
+    "--reestimate", is_flag=True, help="Estimate the classes' shares from TABLE, and move to them."
+)
+@click.option("--limit", type=click.IntRange(1), help="Stop after so many rows.")
+@device_option
+@threads_option
+def predict(
+    model: Path,
+    table: Path,
+    out: Path,
+    images: str | None,
+    folder: Path | None,
+    decide: str,
+    coverage: float | None,
+    reestimate: bool,
+    limit: int | None,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Predict every object of TABLE with a MODEL.
+
+    MODEL is the folder that 'czsl fit' wrote. Tables of any length are streamed. --decide
+    moves the class alone, --reestimate the posterior: use it where the classes' shares are
+    others than among the experts' objects.
+    """
+    keep_freed_memory()
+    from czsl import CzSL
+    from czsl.survey.predict import Asked, predict_table
+    from czsl.terminal import FitDisplay, show_predicted
+
+    loaded = CzSL.load(model, device=device, threads=threads)
+    with FitDisplay() as display:
+        done = predict_table(
+            loaded,
+            table,
+            out,
+            images=images,
+            folder=folder,
+            asked=Asked(decide=decide, coverage=coverage, reestimate=reestimate),
+            processes=threads,
+            limit=limit,
+            progress=display.predicted,
+        )
+    show_predicted(done)
+
+
+@click.command()
+@model_argument
+@click.argument("object_id", metavar="ID")
+@click.option("--table", type=PATH, help="Default: that of the training.")
+@images_option
+@folder_option
+@click.option("--out", type=PATH, help="The page; default: explain-ID.html here.")
+@device_option
+@threads_option
+def explain(
+    model: Path,
+    object_id: str,
+    table: Path | None,
+    images: str | None,
+    folder: Path | None,
+    out: Path | None,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Explain what a MODEL says of the object ID.
+
+    MODEL is the folder that 'czsl fit' wrote. Shows the posterior of each source, the set,
+    the votes, the flags, and the experts' objects that look most alike; with the extra
+    "report" as a page with images, too.
+    """
+    keep_freed_memory()
+    from czsl import CzSL
+    from czsl.survey.explain import explain_object
+    from czsl.terminal import show_explained
+
+    loaded = CzSL.load(model, device=device, threads=threads)
+    found = explain_object(
+        loaded, model, object_id, table=table, images=images, start=folder, processes=threads
+    )
+    show_explained(found)
+    write_explanation_of(found, out)
+
+
+def write_explanation_of(found: Explanation, out: Path | None) -> None:
+    """Write the page of an explanation, or say what it takes."""
+    from czsl.report.explain import write_explanation
+    from czsl.terminal import console, show_warnings
+
+    try:
+        console.print(f"page: {write_explanation(found, out)}", soft_wrap=True)
+    except MissingExtraError as error:
+        show_warnings([f"no page was written: {error}"])

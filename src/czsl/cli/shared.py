@@ -1,0 +1,70 @@
+"""What commands share: arguments, options, and what makes a model."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from czsl.model import CzSL
+    from czsl.recipes import Recipe
+    from czsl.terminal import FitDisplay
+
+PATH = click.Path(path_type=Path)
+
+config_argument = click.argument("config", default=".", type=PATH)
+model_argument = click.argument("model", type=PATH)
+seed_option = click.option(
+    "--seed", default=0, show_default=True, help="Seed of everything random."
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, mps."
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), help="Processor threads; default all."
+)
+images_option = click.option("--images", help="Image pattern; default: the one of the training.")
+folder_option = click.option(
+    "--folder",
+    type=PATH,
+    help="Where relative images start from; default: the table's folder.",
+)
+
+
+def model_maker(seed: int, device: str, threads: int | None, display: FitDisplay) -> Any:
+    """Give what makes a model for a recipe, shown on the terminal."""
+    from czsl.model import CzSL
+
+    def make(recipe: Recipe) -> CzSL:
+        return CzSL(
+            recipe,
+            seed=seed,
+            device=device,
+            threads=threads,
+            report=display.trained,
+            decoded=display.decoded,
+        )
+
+    return make
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep freed blocks: giving them back costs small networks half their time.
+
+    Only where glibc is, and only before torch allocates anything.
+    """
+    import ctypes
+
+    if sys.platform != "linux" or "MALLOC_TRIM_THRESHOLD_" in os.environ:
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    trim_threshold, mmap_threshold = -1, -3
+    mallopt(trim_threshold, 1 << 30)
+    mallopt(mmap_threshold, 1 << 30)
