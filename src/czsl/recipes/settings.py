@@ -1,0 +1,198 @@
+"""The settings of single stages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """Frozen settings that refuse words they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Augment(Settings):
+    """Random changes of a training image that do not change its class.
+
+    Parameters
+    ----------
+    rotate
+        ``"any"`` angle, with a zoom, which interpolates; ``"quarter"`` turns, which keep
+        every pixel's value and noise; or ``"none"``.
+    mirror
+        Mirror half of the images, and swap their mirrored answers and classes.
+    shift
+        Largest shift, as a fraction of the view's side; whole pixels unless ``"any"``.
+    zoom
+        Largest relative change of scale; none unless ``"any"``.
+    blur
+        Largest standard deviation of a Gaussian blur, pixels; each image draws its own from
+        0 to this.
+    noise
+        Largest standard deviation of Gaussian noise, as a fraction of the range of grey
+        levels; each image draws its own from 0 to this.
+    """
+
+    rotate: Literal["any", "quarter", "none"] = "any"
+    mirror: bool = True
+    shift: float = Field(default=0.05, ge=0, lt=0.5)
+    zoom: float = Field(default=0.1, ge=0, lt=0.5)
+    blur: float = Field(default=0.0, ge=0, le=5)
+    noise: float = Field(default=0.0, ge=0, le=0.5)
+
+
+class Training(Settings):
+    """How one network is trained.
+
+    Parameters
+    ----------
+    epochs
+        Passes over the training rows.
+    images
+        Images to train on at least: where ``epochs`` passes are fewer, more are made.
+    batch
+        Images in a batch.
+    optimiser
+        ``"sgd"`` (constant rate) or ``"adamw"`` (linear warm-up, then cosine to zero).
+    rate
+        Learning rate (its peak, for adamw).
+    weight_decay
+        Decoupled weight decay of adamw.
+    warm_up
+        Share of the steps over which the rate of adamw rises.
+    average
+        Decay per step of the moving average of the weights; 0 is none.
+    patience
+        Epochs without a better held-out score after which training stops; 0 is never.
+        Where ``images`` asks for more epochs, it lasts longer in proportion.
+    held_out
+        Share of the training rows that score the epochs and train nothing.
+    hold_out
+        Which rows those are: ``"random"`` ones or the ``"last"`` in the table's order.
+    augment
+        Random changes of the images; none where it is left out.
+    """
+
+    epochs: int = Field(ge=1)
+    images: int = Field(default=0, ge=0)
+    batch: int = Field(ge=1)
+    optimiser: Literal["sgd", "adamw"]
+    rate: float = Field(gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    warm_up: float = Field(default=0.0, ge=0, lt=1)
+    average: float = Field(default=0.0, ge=0, lt=1)
+    patience: int = Field(default=0, ge=0)
+    held_out: float = Field(default=0.0, ge=0, lt=1)
+    hold_out: Literal["random", "last"] = "random"
+    augment: Augment | None = None
+
+    @property
+    def resampled(self) -> bool:
+        """Whether training images are rotated by any angle, hence interpolated."""
+        return self.augment is not None and self.augment.rotate == "any"
+
+
+class Pretrain(Training):
+    """The stage that learns from volunteers.
+
+    Parameters
+    ----------
+    targets
+        ``"majority"``: the class whose answers have most votes, by squared error;
+        ``"counts"``: every answer's votes, by the Dirichlet-multinomial likelihood.
+    experts
+        Whether the votes on experts' objects train too. Then each fold pre-trains its
+        own network, without the votes on the objects that it is scored on.
+    """
+
+    targets: Literal["majority", "counts"]
+    experts: bool
+
+
+class Transfer(Settings):
+    """The stage that learns from votes to experts' classes.
+
+    Parameters
+    ----------
+    kind
+        ``"perceptron"`` (published: unscaled, hidden layers of 8, 7, 5 and 3) or
+        ``"logistic"`` (quadratic in the shares of the votes, for any number of votes;
+        mirrored rows; where the calibrated majority is better, that).
+    extra
+        Which extra columns of ``[votes]`` are inputs too: true for all, false for none, or
+        their names.
+    image
+        Whether ``"logistic"`` may use what the network expects volunteers to say of the
+        image; it does so where that makes experts' classes clearly likelier.
+    """
+
+    kind: Literal["perceptron", "logistic"]
+    extra: bool | tuple[str, ...] = True
+    image: bool = False
+
+
+Weight = Annotated[float, Field(ge=0)]
+
+Weights = Annotated[
+    tuple[Weight, ...],
+    Field(min_length=1, max_length=5),
+    BeforeValidator(lambda value: value if isinstance(value, list | tuple) else (value,)),
+]
+"""One weight, or a few to choose from."""
+
+
+class Finetune(Training):
+    """The stage that learns from experts and transferred labels.
+
+    Parameters
+    ----------
+    loss
+        ``"squared"`` against one class, or ``"entropy"`` against its probability.
+    transferred
+        Weight of a transferred label against an expert's, multiplied by n / (n + 20) for n
+        votes, since a label stands on its votes; so many of them, drawn anew, are in an
+        epoch as their weights sum to. Of several weights the one is taken whose networks
+        give the experts' objects that they did not see the highest likelihood. With
+        ``"squared"`` all are in every epoch and weigh the same, and 0 leaves them out.
+    votes
+        Weight of the votes' likelihood (per vote) beside the classes' loss.
+    head
+        ``"logistic"``: the classes' head starts as the logistic regression of the experts'
+        classes on the pre-trained features; ``"random"``: as the network has it.
+    encoder_rate
+        Learning rate of the encoder's last layer, relative to the heads'.
+    layer_decay
+        Learning rate of each earlier layer, relative to the next.
+    dropout
+        Share of the features that training leaves out.
+    freeze
+        Whether normalisation keeps the statistics of the pre-training.
+    """
+
+    loss: Literal["squared", "entropy"]
+    transferred: Weights
+    votes: float = Field(default=0.0, ge=0)
+    head: Literal["logistic", "random"] = "random"
+    encoder_rate: float = Field(default=1.0, ge=0)
+    layer_decay: float = Field(default=1.0, ge=0, le=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    freeze: bool = False
+
+
+class Sets(Settings):
+    """The set of classes of an object that cannot be ruled out.
+
+    Parameters
+    ----------
+    coverage
+        Share of the objects of each class whose set is to hold that class.
+    held_out
+        Share of the experts' objects that train nothing and make the sets alone, which then
+        hold their coverage exactly; with 0 all experts' objects make them, each judged out
+        of fold, and the coverage is approximate.
+    """
+
+    coverage: float = Field(default=0.9, gt=0, lt=1)
+    held_out: float = Field(default=0.0, ge=0, le=0.8)
