@@ -157,6 +157,22 @@ def test_an_encoder_of_one_side_that_it_does_not_tell_is_refused():
         wrap_encoder(fitting, channels=1, size=9)
 
 
+@pytest.mark.parametrize("kind", [KeyError, AssertionError, ZeroDivisionError, StopIteration])
+def test_whatever_error_a_module_raises_is_told_of_and_its_own_side_is_tried(kind):
+    def refuse(images):
+        if images.shape[-1] != 8:
+            raise kind("no such side")
+        return images
+
+    module = Says(refuse)
+    words = r"cannot take images of 3 channel\(s\) and 12 x 12 pixels \('?no such side'?\)"
+    with pytest.raises(ArgumentError, match=words) as caught:
+        GivenEncoder(module, channels=3, size=12)
+    assert type(caught.value.__cause__) is kind
+    module.pretrained_cfg = {"input_size": (3, 8, 8)}
+    assert GivenEncoder(module, channels=3, size=12).side == 8
+
+
 def test_the_given_module_is_neither_changed_nor_shared():
     module = convolutions().double().train()
     before = {name: value.clone() for name, value in module.state_dict().items()}

@@ -145,7 +145,8 @@ class Bench:
             content |= {"notes": list(dict.fromkeys(cell.notes)), **_scores(cell, given)}
         except CzslError as error:
             content["error"] = str(error)
-        except Exception:  # a cell that fails is told of, and the others go on
+        # An arm may be a user's own and fail in any way: that is told of, and the others go on.
+        except Exception:
             content["error"] = traceback.format_exc()
         content["seconds"] = round(time.perf_counter() - start, 3)
         store.write(name, content, posterior)

@@ -119,7 +119,7 @@ class GivenEncoder(nn.Module):
                 return self._dry()
             except ArgumentError:
                 raise
-            # A module of any origin may refuse a side by any error.
+            # A user's module may refuse a side by any error, and the other side may do.
             except Exception as error:
                 failed = failed or error
         told = " ".join(str(failed).split()) or type(failed).__name__
