@@ -70,7 +70,14 @@ def test_damaged_bytes_are_decoded_or_flagged(name, data):
         # Headers are short: half of the damage goes there.
         end = data.draw(st.sampled_from([min(400, len(raw)), len(raw)]))
         raw[data.draw(st.integers(0, end - 1))] = data.draw(st.integers(0, 255))
-    decoded_or_flagged(bytes(raw))
+    pixels = decoded_or_flagged(bytes(raw))
+    again = decoded_or_flagged(bytes(raw))
+    assert (pixels is None) == (again is None)
+    if pixels is not None:
+        assert pixels.ndim == 3  # (row, column, band), whatever the damaged header states
+        assert min(pixels.shape) > 0
+        assert pixels.dtype in (np.uint8, np.uint16, np.float32)
+        np.testing.assert_array_equal(pixels, again)
 
 
 @pytest.mark.parametrize("name", FILES)
