@@ -36,6 +36,7 @@ def test_images_that_are_shifted_inside_or_outside_the_components_are_flagged():
     assert novelty.unlike(like + far * outside * novelty.scale).mean() > 0.99
     along = novelty.axes[:, 0] * np.sqrt(novelty.variances[0])
     assert novelty.unlike(like + 12 * along * novelty.scale).mean() > 0.99
+    assert novelty.unlike(like + 400 * novelty.scale).all()
     assert novelty.unlike(like).mean() < 0.03
 
 

@@ -70,12 +70,15 @@ def area(inside, outside) -> float:
 
 
 def test_the_error_of_an_area_is_that_of_a_bootstrap():
-    """Scores of exponential law, for which the formula is exact."""
+    """Scores of exponential law, for which the formula is exact, and of normal law."""
     random = np.random.default_rng(0)
     inside, outside = random.exponential(3.0, (2000, 60)), random.exponential(1.0, (2000, 120))
     areas = [area(*pair) for pair in zip(inside, outside, strict=True)]
     assert np.mean(areas) == pytest.approx(0.75, abs=0.005)
     assert np.std(areas) == pytest.approx(area_error(0.75, 60, 120), rel=0.06)
+    near = random.normal(1, 1, (2000, 60)), random.normal(0, 1, (2000, 90))
+    areas_near = [area(*pair) for pair in zip(*near, strict=True)]
+    assert np.std(areas_near) == pytest.approx(area_error(np.mean(areas_near), 60, 90), abs=0.005)
     one = inside[0], outside[0]
     drawn = [area(*(random.choice(part, len(part)) for part in one)) for _ in range(1000)]
     assert np.std(drawn) == pytest.approx(area_error(area(*one), 60, 120), rel=0.3)
