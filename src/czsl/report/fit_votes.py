@@ -100,7 +100,7 @@ def plot_votes_map(rows: Sequence[Row], classes: Sequence[str], ax: Axes | None 
         handles=columns,
         frameon=False,
         loc="lower left",
-        bbox_to_anchor=(-0.02, 1.0),
+        bbox_to_anchor=(-0.02, 1.02),
         ncols=2,
         fontsize=9.5,
         borderaxespad=0,
@@ -128,7 +128,8 @@ def _how_to_read(results: Results) -> str:
     shown = f" The first {MOST_PLOTS} of {len(questions)} questions are drawn."
     return (
         "For each class the probability that an expert gives it to an object with these votes"
-        f"{known}, as the transfer learned it from experts' objects; fewer votes say less."
+        f"{known}, as learned from experts' objects; what hardly any of these have, such as all "
+        "votes for a rare answer, is extrapolated."
         f"{shown if len(questions) > MOST_PLOTS else ''} All numbers are in transfer.csv."
     )
 
