@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.recipes import Recipe
-from czsl.scores import log_loss
+from czsl.scores import known_rows, log_loss
 from czsl.stages.calibrate import fit_temperature, softmax
 from czsl.stages.fuse import FittedFusion, fit_fusion, fuse_out_of_fold
 
@@ -91,7 +91,7 @@ def conclude(judged: Judged, labels: Labels, recipe: Recipe) -> Conclusion:
     recipe
         Whether posteriors are calibrated and fused.
     """
-    known = ~np.isnan(judged.logits).any(axis=1)
+    known = known_rows(judged.logits)
     fits = known & ~judged.held
     temperature = 1.0
     if recipe.calibrate and fits.any():
@@ -142,7 +142,7 @@ def held_out_loss(logits: Floats, labels: Labels) -> float:
     labels
         Classes, shape (object,).
     """
-    known = ~np.isnan(logits).any(axis=1)
+    known = known_rows(logits)
     if not known.any():
         return 0.0
     temperature = fit_temperature(logits[known], labels[known])

@@ -130,7 +130,7 @@ def reliability(posterior: Floats, labels: Labels, number: int = 10) -> list[Bin
     number
         Number of bins.
     """
-    known = ~np.any(np.isnan(posterior), axis=1)
+    known = known_rows(posterior)
     best = posterior[known].argmax(axis=1)
     return bins(posterior[known].max(axis=1), best == labels[known], number)
 

@@ -50,14 +50,19 @@ def wilson_interval(correct: int, number: int) -> tuple[float, float]:
 
 
 def known_rows(posterior: Floats) -> NDArray[np.bool_]:
-    """Say which objects have a posterior, shape (object,): no value of theirs is NaN.
+    """Say which objects have a posterior, shape (..., object): no value of theirs is NaN.
+
+    Parameters
+    ----------
+    posterior
+        Shape (..., object, class).
 
     Examples
     --------
     >>> known_rows(np.array([[0.2, 0.8], [np.nan, np.nan]]))
     array([ True, False])
     """
-    known: NDArray[np.bool_] = np.all(~np.isnan(posterior), axis=1)
+    known: NDArray[np.bool_] = np.all(~np.isnan(posterior), axis=-1)
     return known
 
 
@@ -175,7 +180,7 @@ def scores(posterior: Floats, labels: Labels) -> dict[str, Any]:
     >>> sorted(scores(np.array([[0.9, 0.1], [0.4, 0.6]]), np.array([0, 1])))
     ['accuracy', 'auc', 'balanced_accuracy', 'high', 'log_loss', 'low', 'n']
     """
-    known = ~np.any(np.isnan(posterior), axis=1)
+    known = known_rows(posterior)
     posterior, labels = posterior[known], labels[known]
     if not len(labels):
         return accuracy(labels, labels)

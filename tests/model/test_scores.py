@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn import metrics
 
-from czsl.scores import accuracy, auc, balanced_accuracy, log_loss, scores, wilson_interval
+from czsl.scores import (
+    accuracy,
+    auc,
+    balanced_accuracy,
+    known_rows,
+    log_loss,
+    scores,
+    wilson_interval,
+)
 
 
 def draw(seed: int, classes: int, count: int = 40):
@@ -96,3 +104,12 @@ def test_order_and_names_do_not_matter(seed):
     expected = scores(posterior, labels)
     for found in (scores(posterior[order], labels[order]), scores(moved, names[labels])):
         assert found == pytest.approx(expected)
+
+
+def test_one_nan_makes_an_object_unknown_in_every_execution_alone():
+    posterior = np.full((2, 3, 4), 0.25)
+    posterior[0, 1, 2] = np.nan
+    assert known_rows(posterior).tolist() == [[True, False, True], [True, True, True]]
+    for one in posterior:
+        expected = [not any(np.isnan(row)) for row in one]
+        assert known_rows(one).tolist() == expected

@@ -15,6 +15,7 @@ from czsl.compare.statistics import (
     holm,
     verdict,
 )
+from czsl.scores import known_rows
 
 Row = dict[str, Any]
 
@@ -81,8 +82,8 @@ def _rows(contest: Contest, pairs: Sequence[tuple[str, str]]) -> list[Row]:
 def _pair_rows(contest: Contest, arm: str, reference: str) -> list[Row]:
     """Give the difference of two arms in every measure."""
     drawn = contest.difference(arm, reference)
-    judged = ~np.isnan(contest.posteriors[arm]).any(axis=2)
-    both = judged & ~np.isnan(contest.posteriors[reference]).any(axis=2)
+    judged = known_rows(contest.posteriors[arm])
+    both = judged & known_rows(contest.posteriors[reference])
     rows = []
     for measure in MEASURES:
         found = drawn.interval(measure, contest.bootstrap)

@@ -19,7 +19,7 @@ from czsl.compare.protocols import SETS
 from czsl.compare.results import Results
 from czsl.compare.sweeps import BASE
 from czsl.files import replacing, write_json
-from czsl.scores import LEVELS, wilson_interval
+from czsl.scores import LEVELS, known_rows, wilson_interval
 
 Floats = NDArray[np.float64]
 
@@ -177,7 +177,7 @@ def _metrics(contest: Contest) -> dict[str, Row]:
     found = {}
     for arm, measured in contest.measured.items():
         accuracy = measured.interval("accuracy", contest.bootstrap)
-        judged = ~np.isnan(contest.posteriors[arm]).any(axis=2)
+        judged = known_rows(contest.posteriors[arm])
         rest = {
             name: measured.interval(name, contest.bootstrap).mean
             for name in ("balanced_accuracy", "gmean", "auc")

@@ -19,6 +19,7 @@ from czsl.compare.results import Results
 from czsl.compare.sweeps import BASE, Setting
 from czsl.errors import RunError
 from czsl.report.comparison_plots import Style, Value, arm_styles
+from czsl.scores import known_rows
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -207,7 +208,7 @@ class Compared:
 
     def judged(self, arm: str) -> int:
         """Give the number of objects that an arm has a posterior of, in its best execution."""
-        return int((~np.isnan(self.posterior(arm)).any(axis=2)).sum(axis=1).max())
+        return int(known_rows(self.posterior(arm)).sum(axis=1).max())
 
     def posterior(self, arm: str) -> Floats:
         """Give an arm's posteriors of the test folds, shape (execution, object, class)."""

@@ -14,7 +14,7 @@ from czsl.report.picture import plot_block
 from czsl.report.plots import plot_confusion, plot_reliability, plot_scores, plot_votes
 from czsl.report.results import Results
 from czsl.report.tables import BINS, bin_rows, confusion_table, score_table
-from czsl.scores import log_loss
+from czsl.scores import known_rows, log_loss
 from czsl.stages.calibrate import tempered
 
 Floats = NDArray[np.float64]
@@ -178,7 +178,7 @@ def volunteers(results: Results) -> Section | None:
 
 def _judged(results: Results, posterior: Floats, said: str, before: Floats | None) -> list[Block]:
     """Show the confusion matrix and the reliability of a posterior."""
-    known = ~np.any(np.isnan(posterior), axis=1)
+    known = known_rows(posterior)
     table = confusion(
         posterior[known].argmax(axis=1), results.experts[known], len(results.classes)
     )[:, :-1]
@@ -220,7 +220,7 @@ def _confusion_plot(
 
 def _calibration(results: Results, before: Floats) -> Table:
     """Compare log loss and calibration error before and after the temperature."""
-    known = ~np.any(np.isnan(results.image), axis=1)
+    known = known_rows(results.image)
     labels = results.experts[known]
     rows: list[list[Cell]] = [
         [
@@ -257,7 +257,7 @@ def _majority(results: Results, majority: NDArray[np.int64]) -> list[Block]:
 
 def _vote_map(results: Results, shares: Floats) -> list[Block]:
     """Show how often experts give a class against the share of votes for it."""
-    known = ~np.any(np.isnan(shares), axis=1)
+    known = known_rows(shares)
     plots: list[Plot] = []
     rows: list[list[Cell]] = []
     for k, name in enumerate(results.classes):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from czsl.scores import known_rows
+
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
@@ -88,7 +90,7 @@ def doubted(posterior: Floats, labels: Labels, most: int) -> Labels:
 
 def _likeliest(posterior: Floats) -> Labels:
     """Give the likeliest class, -1 where there is no posterior."""
-    known = ~np.any(np.isnan(posterior), axis=1)
+    known = known_rows(posterior)
     return np.where(known, np.where(known[:, None], posterior, 0).argmax(axis=1), -1)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.errors import ArgumentError
-from czsl.scores import wilson_interval
+from czsl.scores import known_rows, wilson_interval
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -82,7 +82,7 @@ def p_values(calibration: Calibration, posterior: Floats, weights: Floats | None
             own = np.where(np.isnan(weights), typical, weights)
         upto = running[np.searchsorted(scores, posterior[:, k], side="right")]
         found[:, k] = (own + upto) / (own + running[-1])
-    found[np.isnan(posterior).any(axis=1)] = np.nan
+    found[~known_rows(posterior)] = np.nan
     return found
 
 
@@ -122,7 +122,7 @@ def prediction_sets(
     """
     _check(coverage)
     values = p_values(calibration, posterior, weights)
-    unknown = np.isnan(values).any(axis=1)
+    unknown = ~known_rows(values)
     with np.errstate(invalid="ignore"):
         sets = values > 1 - coverage + 1e-12
     best = values.max(axis=1, keepdims=True)

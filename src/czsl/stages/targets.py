@@ -24,6 +24,7 @@ from czsl.crowd.features import (
 )
 from czsl.errors import ArgumentError, ConfigError, nearest
 from czsl.recipes import Transfer
+from czsl.scores import known_rows
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -246,7 +247,7 @@ def transfer_inputs(catalogue: Catalogue, settings: Transfer) -> TransferInputs:
     columns = _extra_columns(catalogue, settings)
     if settings.kind == "perceptron":
         inputs = np.hstack([columns[:, :0], *fractions, columns])
-        known = catalogue.has_votes & ~np.any(np.isnan(inputs), axis=1)
+        known = catalogue.has_votes & known_rows(inputs)
         mirror = np.arange(inputs.shape[1])
         return TransferInputs(features=np.nan_to_num(inputs), usable=known, mirror=mirror)
     counts = _counts(catalogue)
@@ -309,7 +310,7 @@ def _stacked(fractions: list[Floats], counts: list[Floats], columns: Floats) -> 
 
 def _plurality(fractions: Floats) -> Floats:
     """Give all votes to the answer that has most; NaN where nothing is given."""
-    given = ~np.isnan(fractions).any(axis=1, keepdims=True)
+    given = known_rows(fractions)[:, None]
     return np.where(given, np.eye(fractions.shape[1])[fractions.argmax(axis=1)], np.nan)
 
 
