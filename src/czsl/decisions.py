@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.errors import ConfigError, Problems, nearest
-from czsl.scores import known_rows
+from czsl.scores import known_rows, likeliest
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -52,10 +52,7 @@ class Rule:
         >>> rare.decide(np.array([[0.8, 0.2], [0.95, 0.05], [np.nan, np.nan]]))
         array([ 1,  0, -1])
         """
-        known = known_rows(posterior)
-        decided = np.full(len(posterior), -1)
-        decided[known] = (posterior[known] @ self.gains).argmax(axis=1)
-        return decided
+        return likeliest(posterior @ self.gains)
 
 
 def make_rule(

@@ -66,6 +66,25 @@ def known_rows(posterior: Floats) -> NDArray[np.bool_]:
     return known
 
 
+def likeliest(posterior: Floats) -> Labels:
+    """Give each object's most probable class, shape (object,); -1 without a posterior.
+
+    Of equal classes it is the first.
+
+    Parameters
+    ----------
+    posterior
+        Shape (object, class), or what else is highest for the class to take.
+
+    Examples
+    --------
+    >>> likeliest(np.array([[0.2, 0.8], [0.5, 0.5], [np.nan, np.nan]]))
+    array([ 1,  0, -1])
+    """
+    known = known_rows(posterior)
+    return np.where(known, np.where(known[:, None], posterior, 0).argmax(axis=1), -1)
+
+
 def accuracy(predicted: Labels, labels: Labels) -> dict[str, Any]:
     """Give the share of objects whose class is right, with its 95% interval.
 

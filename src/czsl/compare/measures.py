@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from czsl import reliability
 from czsl.errors import ArgumentError, nearest
 from czsl.ranking import Floats, Labels, Ranking, Weights, rank_class, ratio
-from czsl.scores import known_rows, log_likelihoods
+from czsl.scores import known_rows, likeliest, log_likelihoods
 
 DECISIONS = ("accuracy", "balanced_accuracy", "gmean")
 """Measures of the decision alone, each also moved."""
@@ -220,11 +220,11 @@ def decide(posterior: Floats, prior: Floats | None = None) -> Labels:
     >>> decide(posterior), decide(posterior, np.array([0.8, 0.2]))
     (array([ 0,  0, -1]), array([ 1,  0, -1]))
     """
-    known = known_rows(posterior)
     if prior is not None:
         apart = np.full(posterior.shape, -1.0)
-        posterior = np.divide(posterior, prior, out=apart, where=prior > 0)
-    return np.where(known, np.where(known[:, None], posterior, 0).argmax(axis=1), -1)
+        moved = np.divide(posterior, prior, out=apart, where=prior > 0)
+        posterior = np.where(known_rows(posterior)[:, None], moved, np.nan)
+    return likeliest(posterior)
 
 
 def confusion(posterior: Floats, labels: Labels, classes: int) -> Labels:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from czsl.scores import known_rows
+from czsl.scores import likeliest
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -32,7 +32,7 @@ def surest(posterior: Floats, k: int, most: int) -> Labels:
     >>> surest(np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8]]), 0, 5).tolist()
     [0, 1]
     """
-    return _largest(np.where(_likeliest(posterior) == k, posterior[:, k], np.nan), most)
+    return _largest(np.where(likeliest(posterior) == k, posterior[:, k], np.nan), most)
 
 
 def least_sure(posterior: Floats, most: int) -> Labels:
@@ -64,7 +64,7 @@ def farthest(one: Floats, other: Floats, most: int) -> Labels:
     [0]
     """
     distance = np.abs(one - other).sum(axis=1) / 2
-    return _largest(np.where(_likeliest(one) != _likeliest(other), distance, np.nan), most)
+    return _largest(np.where(likeliest(one) != likeliest(other), distance, np.nan), most)
 
 
 def doubted(posterior: Floats, labels: Labels, most: int) -> Labels:
@@ -85,13 +85,7 @@ def doubted(posterior: Floats, labels: Labels, most: int) -> Labels:
     [1, 0]
     """
     stated = posterior[np.arange(len(labels)), labels]
-    return _largest(np.where(_likeliest(posterior) != labels, -stated, np.nan), most)
-
-
-def _likeliest(posterior: Floats) -> Labels:
-    """Give the likeliest class, -1 where there is no posterior."""
-    known = known_rows(posterior)
-    return np.where(known, np.where(known[:, None], posterior, 0).argmax(axis=1), -1)
+    return _largest(np.where(likeliest(posterior) != labels, -stated, np.nan), most)
 
 
 def _largest(values: Floats, most: int) -> Labels:
