@@ -158,13 +158,15 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(survey: Path, tmp_path: Path)
         stdout=subprocess.DEVNULL,
         text=True,
     ) as process:
-        deadline = time.monotonic() + 120
-        while not list(out.glob("stages/*checkpoint*")) and time.monotonic() < deadline:
+        deadline = time.monotonic() + 300
+        # The whole name: while it is written it has another, which an interrupt removes.
+        whole = "stages/*.checkpoint.safetensors"
+        while not list(out.glob(whole)) and time.monotonic() < deadline:
             time.sleep(0.2)
         os.kill(process.pid, signal.SIGINT)
         _, text = process.communicate(timeout=60)
     assert process.returncode == 130
     assert f"--out {out} --resume" in text
     assert "Traceback" not in text
-    assert list(out.glob("stages/*checkpoint*"))
+    assert list(out.glob(whole))
     assert not (out / "model").exists()
