@@ -8,7 +8,7 @@ COMPARE = $(BIN)/czsl compare --resume --jobs $(JOBS) --threads $(JOBS)
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check gz1 gz1-ablations gz1-fusion gz1-mergers votes simulated sweep-votes sweep-confidence docs results package clean
+.PHONY: help demo test check gz1 gz1-ablations ablations gz1-fusion gz1-mergers votes simulated sweep-votes sweep-confidence docs results package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -37,6 +37,17 @@ gz1-fusion: gz1  ## image and votes together on real galaxies, by every rule
 	$(COMPARE) runs/gz1-data/czsl.toml --arms tiers,$(ABLATIONS),fusion --out runs/gz1
 	$(COMPARE) runs/gz1-data/debiased.toml --arms default,logistic,logistic_extra,fused,fused_raw \
 	  --out runs/gz1-debiased
+
+PARTS = default,one_view,no_temperature,all_transferred,image_in_transfer,image_in_transfer_always,$\
+	no_votes_in_finetune,random_head,one_rate,no_dropout,moving_statistics,$\
+	quarter_turns,no_mirroring,no_augmentation,noise,blur,half_width,no_average,majority_labels
+ablations: gz1 $(READY)  ## the default with one part changed at a time (some hours)
+	$(BIN)/python examples/simulated/simulate.py $(SIMULATED)
+	cat runs/gz1-data/czsl.toml examples/parts.toml > runs/gz1-data/parts.toml
+	cat $(SIMULATED)/early_late.toml examples/parts.toml > $(SIMULATED)/parts.toml
+	$(COMPARE) runs/gz1-data/parts.toml --arms $(PARTS) --out runs/gz1-parts
+	$(COMPARE) $(SIMULATED)/parts.toml --arms $(PARTS) --protocol czsl2023 --folds 3 \
+	  --out runs/simulated-parts
 
 gz1-mergers: $(READY)  ## the same for mergers, of which there are few
 	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data

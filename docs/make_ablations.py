@@ -1,0 +1,219 @@
+"""Write docs/ablations.md: what each part of the default recipe adds, from the runs on disk.
+
+Usage: python docs/make_ablations.py [RUNS [PAGE]], by default runs and docs/ablations.md. Every
+figure is a difference of two arms on the same objects. A run that is not there leaves its columns
+empty: nothing is made up for it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from czsl.compare.arms import ARM_NAMES
+from czsl.compare.contest import Contest
+from czsl.compare.results import Results
+from czsl.compare.sweeps import BASE
+from czsl.files import write_text
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+
+from make_results import changes  # noqa: E402 (lies beside)
+
+DRAWS = 1000
+MEASURES = {"accuracy": "accuracy", "log_likelihood": "ln L"}
+
+HEAD = """\
+# What each part adds
+
+Written by `python docs/make_ablations.py`; not edited by hand. Every figure is what the default
+*gains* by a part: the score with it less the score without it, on the same objects, with the 95%
+interval of a bootstrap over objects and executions ([how](comparing.md)). Above zero the part
+helps; where the interval holds zero, this data cannot tell. With one execution the interval says
+nothing of another training, in which accuracies move by about a hundredth. *ln L* is the mean
+logarithm of the probability of the experts' class.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Where a comparison lies, and what the page calls its data."""
+
+    folder: str
+    task: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of the page.
+
+    Parameters
+    ----------
+    title, about, command
+        Heading, what is compared, and the command that makes it.
+    data
+        Comparisons, a column each.
+    pairs
+        The arm with a part and the arm without, by what the row is called; none for a row
+        for each recipe of the comparison against ``default``.
+    """
+
+    title: str
+    about: str
+    command: str
+    data: tuple[Data, ...]
+    pairs: Mapping[str, tuple[str, str]] | None = None
+
+
+REAL = Data(folder="gz1", task="galaxies", name="real")
+DEBIASED = Data(folder="gz1-debiased", task="debiased", name="real, debiased columns")
+SIMULATED = tuple(
+    Data(folder="simulated", task=task, name=f"simulated, {name}")
+    for task, name in (
+        ("early_late", "early or late"),
+        ("spirals", "three classes"),
+        ("mergers", "mergers"),
+    )
+)
+TABLES = (
+    Table(
+        title="The three tiers",
+        about="What the network of the default learns from, judged by the image alone.",
+        command="make gz1-fusion simulated",
+        data=(REAL, *SIMULATED),
+        pairs={
+            "volunteers' votes (against experts' classes alone)": ("default", "experts"),
+            "experts' classes (against volunteers alone)": ("default", "volunteers"),
+            "transferred labels, their weight chosen": ("default", "no_transfer"),
+            "all of it, against the published recipe": ("default", "czsl2023"),
+        },
+    ),
+    Table(
+        title="Image and votes together",
+        about=(
+            "The fused posterior against each source alone and against the rules in use elsewhere."
+        ),
+        command="make gz1-fusion simulated",
+        data=(REAL, DEBIASED, *SIMULATED),
+        pairs={
+            "votes (against the image alone)": ("fused", "default"),
+            "image (against votes alone)": ("fused", "logistic"),
+            "image (against votes with their extra columns)": ("fused", "logistic_extra"),
+            "extra columns (against the fusion of plain votes)": ("fused", "fused_raw"),
+            "fitted exponents (against the plain product)": ("fused", "product"),
+            "one for each source (against one for both)": ("fused", "tempered_product"),
+            "against CROWDLAB": ("fused", "crowdlab"),
+            "against Space Warps": ("fused", "space_warps"),
+            "against Gravity Spy": ("fused", "gravity_spy"),
+        },
+    ),
+    Table(
+        title="The network and its training",
+        about=(
+            "The default against itself with one setting changed, judged by the image alone. The "
+            "settings stand in `examples/parts.toml`."
+        ),
+        command="make ablations",
+        data=(
+            Data(folder="gz1-parts", task="parts", name="real"),
+            Data(folder="simulated-parts", task="parts", name="simulated, early or late"),
+        ),
+    ),
+    Table(
+        title="Unlabelled images",
+        about=(
+            "What the default would gain by learning from unlabelled images too, by the arms of "
+            "`examples/unlabelled`, judged by the image alone."
+        ),
+        command="make unlabelled",
+        data=(
+            Data(folder="gz1-unlabelled", task="galaxies", name="real"),
+            *(
+                Data(folder="unlabelled", task=task, name=f"simulated, {name}")
+                for task, name in (("early_late", "early or late"), ("spirals", "three classes"))
+            ),
+        ),
+        pairs={
+            "denoising autoencoder": ("denoising", "default"),
+            "pseudo-labels": ("pseudo_labels", "default"),
+        },
+    ),
+)
+
+
+def main(runs: Path, page: Path) -> None:
+    """Write the page."""
+    lines = [HEAD]
+    for table in TABLES:
+        lines += section(table, runs)
+    write_text(page, "\n".join(lines))
+    print(page)
+
+
+def section(table: Table, runs: Path) -> Iterator[str]:
+    """Write the tables of a heading: a row for each part, a column for each comparison."""
+    found = {data.name: contest(runs / data.folder, data.task) for data in table.data}
+    contests = {name: one for name, one in found.items() if one is not None}
+    yield f"## {table.title}\n"
+    yield f"{table.about} Command: `{table.command}`.\n"
+    if not contests:
+        yield "Not measured.\n"
+        return
+    yield f"{'; '.join(f'{name}: {size(one)}' for name, one in contests.items())}.\n"
+    pairs = table.pairs or changed(contests)
+    for measure, short in MEASURES.items():
+        yield f"| gain in {short} | {' | '.join(contests)} |"
+        yield f"| --- |{' ---: |' * len(contests)}"
+        for label, pair in pairs.items():
+            cells = [gain(one, *pair, measure) for one in contests.values()]
+            if any(cells):
+                yield f"| {label} | {' | '.join(cells)} |"
+        yield ""
+
+
+def contest(folder: Path, task: str) -> Contest | None:
+    """Open a task of a comparison; None where it is not there."""
+    if not (folder / "comparison.json").exists():
+        return None
+    results = Results(folder)
+    return Contest(results, task, BASE, DRAWS) if task in results.tasks else None
+
+
+def changed(contests: Mapping[str, Contest]) -> dict[str, tuple[str, str]]:
+    """Give a row for each recipe that is not the default, called by what it changes."""
+    rows: dict[str, tuple[str, str]] = {}
+    for one in contests.values():
+        arms: Mapping[str, Any] = one.results.plan["tasks"][one.task]["arms"]
+        base = changes(arms["default"]["settings"]["recipe"])
+        for name, arm in arms.items():
+            if name != "default" and "recipe" in arm["settings"]:
+                told = changes(arm["settings"]["recipe"])
+                rows[f"{ARM_NAMES.get(name, f'`{name}`')}: {told.removeprefix(base)}"] = (
+                    "default",
+                    name,
+                )
+    return rows
+
+
+def gain(one: Contest, arm: str, other: str, measure: str) -> str:
+    """Spell what an arm gains over another; nothing where one of them is not there."""
+    if not {arm, other} <= set(one.posteriors):
+        return ""
+    found = one.difference(arm, other).interval(measure, one.bootstrap)
+    told = f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+    return f"**{told}**" if found.low > 0 or found.high < 0 else told
+
+
+def size(one: Contest) -> str:
+    """Say how many objects and executions stand behind the figures."""
+    return f"{len(one.labels):,} objects, {one.results.executions} execution(s)"
+
+
+if __name__ == "__main__":
+    runs = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "runs"
+    main(runs, Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "docs" / "ablations.md")
