@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from czsl.decisions import Rule
 from czsl.record import SOURCES, Record
-from czsl.scores import known_rows
 from czsl.stages.prior import adjust
 from czsl.stages.sets import prediction_sets
 
@@ -27,8 +26,8 @@ class Verdicts:
     decided
         The class, shape (object,); -1 where nothing is known.
     sets
-        Whether each class is in the set, shape (object, class); none where nothing is known
-        or the model has no experts' objects to make sets of.
+        Whether each class is in the set, shape (object, class): all where nothing is known,
+        which rules no class out; none where the model has no experts' objects to make sets of.
     """
 
     posterior: Floats
@@ -79,7 +78,7 @@ class Judge:
         sets = np.zeros(best.shape, bool)
         for name in SOURCES:
             calibration = self.record.calibration(name)
-            chosen = (source == name) & known_rows(best)
+            chosen = np.isin(source, [name, ""])  # of "" nothing is known: every class stays
             if self.coverage is None or calibration is None or not chosen.any():
                 continue
             given = None if weights is None else weights[chosen]

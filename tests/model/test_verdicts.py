@@ -7,6 +7,7 @@ from czsl.decisions import Rule
 from czsl.errors import ConfigError
 from czsl.flags import Flag
 from czsl.record import Record
+from czsl.stages.sets import prediction_sets
 from czsl.verdicts import Judge
 from tiny import quick, tiny_catalogue, tiny_config, tiny_model
 
@@ -49,6 +50,19 @@ def test_other_shares_move_the_posterior_but_not_sets_nor_equal_recalls():
     expected = moved.argmax(axis=1)
     np.testing.assert_array_equal(judged(likeliest, shares).decided, expected)
     assert (expected != before.decided).any()
+
+
+def test_nothing_is_ruled_out_of_what_is_not_known():
+    known = record()
+    best, source = known.image[:3].copy(), np.array(["image", "", "image"])
+    best[1] = np.nan
+    rule = Rule(gains=np.eye(2))
+    found = Judge(record=known, rule=rule, coverage=0.9).judge(best, source)
+    assert found.decided[1] == -1
+    assert found.sets[1].all()
+    calibration = known.calibration("image")
+    np.testing.assert_array_equal(found.sets, prediction_sets(calibration, best, 0.9))
+    assert not Judge(record=known, rule=rule, coverage=None).judge(best, source).sets.any()
 
 
 def test_objects_held_out_teach_nothing_and_make_the_sets(survey):
