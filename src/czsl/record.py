@@ -15,6 +15,14 @@ Floats = NDArray[np.float64]
 SOURCES = ("image", "votes", "fused")
 """Where a posterior comes from."""
 
+SHOWN = {
+    "majority": "volunteers' majority",
+    "votes": "votes (transfer)",
+    "image": "image",
+    "fused": "image and votes",
+}
+"""What the scores of a source are called; the posterior that counts comes last."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Record:

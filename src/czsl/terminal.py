@@ -31,13 +31,6 @@ if TYPE_CHECKING:
     from czsl.survey.predict import Predicted
     from czsl.train.progress import Progress
 
-SOURCES = {
-    "fused": "image and votes",
-    "image": "image",
-    "votes": "votes (transfer)",
-    "majority": "volunteers' majority",
-}
-
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
@@ -217,8 +210,11 @@ def show_warnings(warnings: Sequence[str]) -> None:
 
 def show_fit(model: CzSL, run: Run) -> None:
     """Print what a fit reached and where it is."""
+    from czsl.record import SHOWN
+
     show_warnings(model.notes_)
-    rows = {shown: model.scores_[name] for name, shown in SOURCES.items() if name in model.scores_}
+    scores = model.scores_
+    rows = {shown: scores[name] for name, shown in reversed(SHOWN.items()) if name in scores}
     show_scores(rows, first="posterior from", title="Experts' objects not trained on (out of fold)")
     console.print(f"model: {run.model}    scores, history, predictions: {run.folder}")
 

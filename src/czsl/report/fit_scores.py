@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from czsl.record import SHOWN
 from czsl.reliability import bins, calibration_error, confusion, reliability
 from czsl.report.fit_objects import disagreements
 from czsl.report.page import Beside, Block, Cell, Figures, Plot, Plots, Section, Table, Text
@@ -19,20 +20,12 @@ from czsl.stages.calibrate import tempered
 
 Floats = NDArray[np.float64]
 
-SOURCES = {
-    "majority": "volunteers' majority",
-    "votes": "votes (transfer)",
-    "image": "image",
-    "fused": "image and votes",
-}
-"""What scores are called; the posterior that counts comes last."""
-
 
 def result(results: Results) -> Section:
     """Show the scores out of fold."""
     arms = [
         (name, results.scores[source])
-        for source, name in SOURCES.items()
+        for source, name in SHOWN.items()
         if results.scores.get(source, {}).get("accuracy") is not None
         and (source != "majority" or results.has_majority)
     ]
@@ -107,7 +100,7 @@ def fused(results: Results) -> Section | None:
                 "have both; each fold is joined by what was fitted to the others."
             )
         )
-        blocks += _judged(results, results.fused, "image and votes", None)
+        blocks += _judged(results, results.fused, SHOWN["fused"], None)
     if results.content.choices:
         blocks.append(_choices(results))
     if results.content.calibration:
