@@ -108,6 +108,10 @@ def test_recipes_do_not_change_when_settings_do():
             {"name": "czsl2023", "network": "residual"},
             "'reconstruct' is on and 'network' is 'residual'; only the published network has an",
         ),
+        (
+            {"transfer": {"kind": "perceptron", "image": True}},
+            "'transfer.image' is true and 'transfer.kind' is 'perceptron', which does not look at",
+        ),
         ("default", "settings, recipe: got 'default'; a table of settings is needed"),
     ],
 )

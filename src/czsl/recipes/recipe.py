@@ -68,21 +68,23 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        slips = []
         if self.reconstruct is not None and self.network != "published":
-            refuse(
-                [
-                    f"'reconstruct' is on and 'network' is {self.network!r}; only the published "
-                    'network has an autoencoder: set reconstruct = false or network = "published"'
-                ]
+            slips.append(
+                f"'reconstruct' is on and 'network' is {self.network!r}; only the published "
+                'network has an autoencoder: set reconstruct = false or network = "published"'
             )
         if (self.network == "pretrained") != (self.encoder is not None):
-            refuse(
-                [
-                    f"'network' is {self.network!r} and 'encoder' is {self.encoder!r}; a "
-                    'pretrained encoder needs both: network = "pretrained", and a folder or a name '
-                    "on the hub"
-                ]
+            slips.append(
+                f"'network' is {self.network!r} and 'encoder' is {self.encoder!r}; a pretrained "
+                'encoder needs both: network = "pretrained", and a folder or a name on the hub'
             )
+        if self.transfer is not None and self.transfer.image and self.transfer.kind != "logistic":
+            slips.append(
+                f"'transfer.image' is true and 'transfer.kind' is {self.transfer.kind!r}, which "
+                'does not look at images; set kind = "logistic" or image = false'
+            )
+        refuse(slips)
         return self
 
     @property
