@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from czsl.errors import ImageError
+
+Value = TypeVar("Value")
 
 BAND = "{band}"
 """Stands in a reference for each of the bands in ``[images]``."""
@@ -158,7 +160,46 @@ def anywhere(reference: str | None) -> str | None:
     return f"{place.file}/{place.inside}"
 
 
-class Adapter(Protocol):
+class Opened(dict[str, Value]):
+    """What is open, by name; pickled it is empty, so that each process opens for itself.
+
+    Examples
+    --------
+    >>> import pickle
+    >>> pickle.loads(pickle.dumps(Opened({"a.zip": "open"})))
+    {}
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Opened, ()
+
+
+class ImageReader(Protocol):
+    """Reads images that are named one by one."""
+
+    def outside(self, reference: str) -> str | None:
+        """Name the folder that would have to be allowed first; None where all is well.
+
+        Empty where a path inside an archive leads out of it, which nothing allows.
+        """
+        ...
+
+    def stamp(self, reference: str) -> str:
+        """Give text that changes when the image may have changed; empty: no such image."""
+        ...
+
+    def read(self, reference: str) -> bytes | NDArray[Any]:
+        """Give an image's file as bytes, or its pixels, shape (row, column, band).
+
+        Raises
+        ------
+        UnusableImageError
+            Where it is missing, cannot be read, or is absurdly large.
+        """
+        ...
+
+
+class Adapter(ImageReader, Protocol):
     """A kind of place that images come from.
 
     An adapter is a value that can be pickled. What it holds open it opens where it is
@@ -190,26 +231,5 @@ class Adapter(Protocol):
         ------
         ImageError
             Where the place as a whole cannot be used.
-        """
-        ...
-
-    def outside(self, reference: str) -> str | None:
-        """Name the folder that would have to be allowed first; None where all is well.
-
-        Empty where a path inside an archive leads out of it, which nothing allows.
-        """
-        ...
-
-    def stamp(self, reference: str) -> str:
-        """Give text that changes when the image may have changed; empty: no such image."""
-        ...
-
-    def read(self, reference: str) -> bytes | NDArray[Any]:
-        """Give an image's file as bytes, or its pixels, shape (row, column, band).
-
-        Raises
-        ------
-        UnusableImageError
-            Where it is missing, cannot be read, or is absurdly large.
         """
         ...

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from czsl.errors import ImageError
 from czsl.files import fingerprint, replacing
 from czsl.flags import Flag
-from czsl.images.adapter import MAX_BYTES, Place, parse
+from czsl.images.adapter import MAX_BYTES, Opened, Place, parse
 from czsl.images.folder import by_id, too_many_bytes
 from czsl.images.places import Places
 from czsl.images.unusable import UnusableImageError
@@ -54,10 +54,7 @@ class ArchiveSource:
 
     def __init__(self, places: Places) -> None:
         self.places = places
-        self._open: dict[str, Archive] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"places": self.places, "_open": {}}
+        self._open: Opened[Archive] = Opened()
 
     def complete(
         self, reference: str, ids: Sequence[str], rows: NDArray[np.int64] | None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from czsl.errors import ImageError, require_extra
 from czsl.flags import Flag
-from czsl.images.adapter import MAX_BYTES, Place, found_by_id, found_by_row, parse
+from czsl.images.adapter import MAX_BYTES, Opened, Place, found_by_id, found_by_row, parse
 from czsl.images.places import Places
 from czsl.images.unusable import UnusableImageError
 
@@ -35,10 +35,7 @@ class Hdf5Source:
 
     def __init__(self, places: Places) -> None:
         self.places = places
-        self._open: dict[str, Any] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"places": self.places, "_open": {}}
+        self._open: Opened[Any] = Opened()
 
     def complete(
         self, reference: str, ids: Sequence[str], rows: NDArray[np.int64] | None

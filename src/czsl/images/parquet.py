@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from czsl.errors import ImageError
 from czsl.flags import Flag
-from czsl.images.adapter import MAX_BYTES, TABLE, Place, found_by_id, found_by_row, parse
+from czsl.images.adapter import (
+    MAX_BYTES,
+    TABLE,
+    Opened,
+    Place,
+    found_by_id,
+    found_by_row,
+    parse,
+)
 from czsl.images.places import Places
 from czsl.images.unusable import UnusableImageError
 
@@ -45,10 +53,7 @@ class ParquetSource:
         self.places = places
         self.table = table
         self.id_column = id_column
-        self._open: dict[str, _Column] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": {}}
+        self._open: Opened[_Column] = Opened()
 
     def complete(
         self, reference: str, ids: Sequence[str], rows: NDArray[np.int64] | None

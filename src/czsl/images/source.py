@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.errors import ImageError
-from czsl.images.adapter import TABLE, Adapter, in_bands, parse
+from czsl.images.adapter import TABLE, Adapter, ImageReader, in_bands, parse
 from czsl.images.archive import ArchiveSource
 from czsl.images.folder import FolderSource
 from czsl.images.hdf5 import Hdf5Source
@@ -19,7 +19,7 @@ from czsl.images.parquet import ParquetSource
 from czsl.images.places import Places
 
 
-class ImageSource(Protocol):
+class ImageSource(ImageReader, Protocol):
     """A place that images come from, told apart by references: text of the catalogue.
 
     A source is a value that can be pickled, so that each decoding process reads for
@@ -53,27 +53,6 @@ class ImageSource(Protocol):
         ------
         ImageError
             Where a folder, archive or data set as a whole cannot be used.
-        """
-        ...
-
-    def outside(self, reference: str) -> str | None:
-        """Name the folder that would have to be allowed first; None where all is well.
-
-        Empty where a path inside an archive leads out of it, which nothing allows.
-        """
-        ...
-
-    def stamp(self, reference: str) -> str:
-        """Give text that changes when the image may have changed; empty: no such image."""
-        ...
-
-    def read(self, reference: str) -> bytes | NDArray[Any]:
-        """Give an image's file as bytes, or its pixels, shape (row, column, band).
-
-        Raises
-        ------
-        UnusableImageError
-            Where it is missing, cannot be read, or is absurdly large.
         """
         ...
 
