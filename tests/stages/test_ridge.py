@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from czsl.stages.ridge import deal_folds, fit_ridge, paired_gain
@@ -32,6 +33,22 @@ def test_the_slope_is_zero_where_an_offset_is_given():
     least = loss(found.ravel())
     for step in np.eye(6) * 1e-3:
         assert loss(found.ravel() + step) > least < loss(found.ravel() - step)
+
+
+def test_weights_about_others_are_those_of_a_search_of_the_loss():
+    random = np.random.default_rng(4)
+    inputs, labels = random.normal(size=(50, 3)), random.integers(0, 3, 50)
+    weights, offset, centre = random.random(50), np.log([0.5, 0.3, 0.2]), random.normal(size=(3, 3))
+    rows = offset + inputs @ centre
+    found = centre + fit_ridge(inputs, labels, weights, offset=rows, penalty=2.0)
+
+    def loss(flat):
+        logits = offset + inputs @ flat.reshape(3, 3)
+        logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return -weights @ logs[np.arange(50), labels] + np.sum((flat - centre.ravel()) ** 2)
+
+    searched = minimize(loss, np.zeros(9), method="BFGS", options={"gtol": 1e-6}).x
+    np.testing.assert_allclose(found.ravel(), searched, atol=1e-3)
 
 
 def test_classes_that_a_line_parts_keep_finite_weights():

@@ -84,6 +84,33 @@ def test_few_votes_are_calibrated_although_the_experts_objects_have_forty(votes)
     assert loss(posterior, truth) < best + 0.03
 
 
+@pytest.mark.parametrize("columns", [False, True])
+@pytest.mark.parametrize("votes", [1, 3, 5])
+def test_twenty_experts_are_not_below_the_majority_with_few_votes(votes, columns):
+    counts, labels = survey(4000, seed=9)
+    random = np.random.default_rng(1)
+    debiased = np.clip(counts[:, :1] / 40 + random.normal(0, 0.1, (4000, 1)), 0, 1)
+    inputs, taken = told(counts, debiased if columns else None), layout(answered=True)
+    few = inputs.thinned(np.arange(4000), np.full(4000, votes), [3], random)
+    majority = np.mean((few[:, :3] @ taken.class_answers).argmax(axis=1) == labels)
+    found = []
+    for seed in range(16):
+        drawn = np.random.default_rng(seed).permutation(4000)
+        rows = np.concatenate([drawn[labels[drawn] == 0][:12], drawn[labels[drawn] == 1][:8]])
+        fitted = fit_transfer(Transfer(kind="logistic"), inputs, rows, labels[rows], taken, seed)
+        found.append(np.mean(fitted.probabilities(few).argmax(axis=1) == labels))
+    assert np.mean(found) > majority - 0.015
+
+
+def test_an_answer_that_no_experts_object_has_means_what_the_majority_takes_it_for():
+    counts, labels = survey(10)
+    counts[:, 1] += counts[:, 2]
+    counts[:, 2] = 0
+    fitted = fit(told(counts), labels, answered=True)
+    found = fitted.probabilities(told(np.array([[0.0, 0.0, 5.0], [0.0, 5.0, 0.0]])).features)
+    assert np.all(found[:, 1] > 0.8)
+
+
 def _kept(features: np.ndarray, votes: int) -> np.ndarray:
     """Give the counts that features of so many votes stand for."""
     return np.rint(features[:, :3] / features[:, 3:4] * votes)
@@ -133,6 +160,10 @@ def test_the_calibrated_majority_is_taken_where_the_map_learns_noise():
             # It reads nothing but the votes for each class, and of no votes it says the prior.
             other = told(counts, random.normal(size=(24, 2))).features
             same = fitted.probabilities(told(counts, noise).features)
+            prior, weight = np.bincount(labels) / 24, 40 / 43
+            shares = np.stack([counts[:, 0], counts[:, 1:].sum(axis=1)], axis=1) / 40
+            powers = prior ** (1 - weight) * 256 ** (weight * shares)
+            np.testing.assert_allclose(same, powers / powers.sum(axis=1, keepdims=True))
             np.testing.assert_allclose(fitted.probabilities(other), same)
             swapped = fitted.probabilities(told(counts[:, [0, 2, 1]], noise).features)
             np.testing.assert_allclose(swapped, same, atol=1e-9)

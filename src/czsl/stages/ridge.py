@@ -35,7 +35,7 @@ def fit_ridge(
     weights
         Weight of each row, shape (row,).
     offset
-        Logits of the prior, shape (class,).
+        Logits of the prior, shape (class,), or of each row's, shape (row, class).
     penalty
         The :math:`\lambda` above: weights have the prior variance 1 / lambda.
 
@@ -51,7 +51,7 @@ def fit_ridge(
     >>> found.round(3)
     array([[-0.521,  0.521]])
     """
-    count, classes = inputs.shape[1], len(offset)
+    count, classes = inputs.shape[1], offset.shape[-1]
     known = np.eye(classes)[labels]
     found: Floats = np.zeros((count, classes))
     step: Floats = np.zeros((count, classes))

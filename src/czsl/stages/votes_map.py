@@ -1,13 +1,13 @@
 """The map from votes to experts' classes that the default recipe fits, and what it falls back to.
 
-A logistic regression, quadratic in the shares of the votes, about the experts' class shares.
+A logistic regression, quadratic in the shares of the votes. Its weights are shrunk to those of the
+calibrated majority, which few experts change little; without votes the experts' shares are left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,11 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 PENALTY = 0.1
-"""Inverse prior variance of the weights: they are about 3, for inputs from 0 to 1."""
+"""Inverse prior variance of the weights, about those of the majority, for inputs from 0 to 1."""
+
+VOTE_WORTH = 4 * np.log(4)
+"""Logit of all votes there could be for one class, times their weight n / (n + 3): a single vote,
+of weight 1 / 4, makes that class four times as likely."""
 
 FOLDS = 5
 
@@ -67,6 +71,8 @@ class _Design:
         What made the inputs of the features.
     offset
         Logits of the classes' shares, shape (class,).
+    centre
+        Weights that the fitted ones are shrunk to, shape (input, class).
     """
 
     values: Floats
@@ -77,17 +83,17 @@ class _Design:
     scale: Floats
     pairs: Rows
     offset: Floats
+    centre: Floats
 
     def fit(self, kept: NDArray[np.bool_]) -> Floats:
         """Fit the quadratic map to some rows; give its weights, shape (input, class)."""
         present = np.flatnonzero(self.offset > ABSENT)
-        labels = np.searchsorted(present, self.labels[kept])
-        weight = np.zeros((self.values.shape[1], len(self.offset)))
-        weight[:, present] = fit_ridge(
-            self.values[kept],
-            labels,
+        values, weight = self.values[kept], self.centre.copy()
+        weight[:, present] += fit_ridge(
+            values,
+            np.searchsorted(present, self.labels[kept]),
             self.weights[kept],
-            offset=self.offset[present],
+            offset=(self.offset + values @ self.centre)[:, present],
             penalty=PENALTY,
         )
         return weight
@@ -143,15 +149,15 @@ def fit_votes_map(
         uses_image = gain > error
         notes.append(IMAGE_USED if uses_image else IMAGE_UNUSED)
         design, losses = (seeing, found) if uses_image else (design, losses)
-    majority = partial(_majority, design, layout, len(inputs.extra_names))
+    majority = _majority(design.offset, layout, inputs, len(design.centre), beside=True)
     fallback = False
     if answered:
-        better, spread = paired_gain(losses, design.losses(majority, folds))
+        better, spread = paired_gain(losses, design.losses(lambda kept: majority, folds))
         fallback = better > CLEARLY * spread
     if fallback:
         notes.append(FALLEN_BACK)
     everything = np.ones(len(design.labels), bool)
-    weight = majority(everything) if fallback else design.fit(everything)
+    weight = majority if fallback else design.fit(everything)
     return FittedTransfer(
         mean=design.mean,
         scale=design.scale,
@@ -198,6 +204,8 @@ def _design(
         columns = np.concatenate([columns, len(inputs.mirror) + np.arange(layout.answers)])
     mean, scale = _scaling(features[0], columns)
     pairs = _pairs(layout, inputs, image)
+    offset = np.where(shares > 0, np.log(np.maximum(shares, 1e-300)), ABSENT)
+    centre = _majority(offset, layout, inputs, len(mean) + len(pairs), beside=False)
     return _Design(
         values=with_products((np.vstack(features) - mean) / scale, pairs),
         labels=np.concatenate(classes),
@@ -206,7 +214,8 @@ def _design(
         mean=mean,
         scale=scale,
         pairs=pairs,
-        offset=np.where(shares > 0, np.log(np.maximum(shares, 1e-300)), ABSENT),
+        offset=offset,
+        centre=centre if _has_majority(layout, labels) else np.zeros_like(centre),
     )
 
 
@@ -279,40 +288,24 @@ def _has_majority(layout: Layout, labels: Rows) -> bool:
     return bool(answered[np.unique(labels)].all())
 
 
-def _majority(design: _Design, layout: Layout, extra: int, kept: NDArray[np.bool_]) -> Floats:
-    """Fit the calibrated majority to some rows: one slope for all votes, a shift per class.
+def _majority(
+    offset: Floats, layout: Layout, inputs: TransferInputs, size: int, *, beside: bool
+) -> Floats:
+    """Give the weights of the calibrated majority, shape (input, class).
 
-    Its logits are those of the prior, plus a (share of the votes for the class) + b, times
-    n / (n + 3).
+    Its logits are (1 - w) ln(share of the class) + a w (share of the votes for it), with
+    w = n / (n + 3): the experts' shares without votes, the volunteers' majority with many.
+    Beside extra columns, which may say the same as votes, it is so only where asked for.
     """
-    from scipy.optimize import minimize
-
-    votes = np.zeros((len(design.mean), layout.classes))
-    weigh = np.zeros(len(design.mean))
-    for again in _vote_places(layout, extra):
-        for places, answers in zip(again, _split(layout), strict=True):
-            votes[places[:-1]] = layout.class_answers[answers]
-            weigh[places[-1]] = float(layout.class_answers[answers].any())
-    values = design.values[kept][:, : len(design.mean)]
-    shares, weight = values @ votes, values @ weigh  # (row, class), (row,)
-    known, labels = design.weights[kept], design.labels[kept]
-    truth = np.eye(layout.classes)[labels]
-
-    def loss(found: Floats) -> tuple[float, Floats]:
-        logits = design.offset + found[0] * shares + found[1:] * weight[:, None]
-        logs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-        apart = known[:, None] * (np.exp(logs) - truth)
-        slope = [np.sum(apart * shares), *(apart.T @ weight)]
-        value = -known @ logs[np.arange(len(labels)), labels]
-        return (
-            float(value + PENALTY / 2 * found @ found),
-            np.array(slope) + PENALTY * found,
-        )
-
-    found = minimize(loss, np.zeros(1 + layout.classes), jac=True, method="L-BFGS-B").x
-    full = np.zeros((design.values.shape[1], layout.classes))
-    full[: len(design.mean)] = found[0] * votes + weigh[:, None] * found[1:]
-    return full
+    asked = [layout.class_answers[answers] for answers in _split(layout)]
+    questions = max(sum(part.any() for part in asked), 1)
+    prior = np.where(offset > ABSENT, offset, 0.0)
+    weight = np.zeros((size, layout.classes))
+    for again in _vote_places(layout, len(inputs.extra_names))[: 2 if beside else 1]:
+        for places, part in zip(again, asked, strict=True):
+            weight[places[:-1]] = VOTE_WORTH * part
+            weight[places[-1]] = -prior * (part.any() / questions)
+    return weight
 
 
 def _slips(inputs: TransferInputs, rows: Rows, labels: Rows, layout: Layout) -> list[str]:
