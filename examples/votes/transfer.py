@@ -1,25 +1,30 @@
 """Measure the transfer from votes to experts' classes on the published tables of Galaxy Zoo 1.
 
-Usage: python transfer.py FOLDER TASK EXPERTS SEEDS [extra] [perceptron]. FOLDER holds
+Usage: python transfer.py FOLDER TASK EXPERTS SEEDS [extra] [perceptron] [--json FILE]. FOLDER holds
 votes_es_erl.csv and votes_mergers.csv; TASK is early_late, spirals or mergers. For each seed so
 many experts' objects are drawn at random from the training rows of a published fold, and its test
 rows are scored: with all votes, and with 20, 10, 5, 3 and 1 of them. With "extra" the debiased
 columns are inputs too; they come from all votes, so they are hidden where votes are thinned.
-Beside the transfer stands the plain majority.
+Beside the transfer stands the plain majority. FILE gets means and spreads over the seeds.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from czsl import Catalogue
 from czsl.compare.tasks import published_tasks
+from czsl.files import write_json
 from czsl.recipes import Transfer
+from czsl.reliability import calibration_error, reliability
+from czsl.scores import log_loss
 from czsl.stages.targets import make_layout, transfer_inputs
 from czsl.stages.transfer import fit_transfer
 
@@ -29,15 +34,19 @@ Rows = NDArray[np.int64]
 VOTES = (0, 20, 10, 5, 3, 1)
 
 
-def main(folder: Path, name: str, experts: int, seeds: int, extra: bool, kind: str) -> None:
-    """Print a line for each number of votes: means over the seeds, and their spread."""
+def measure(folder: Path, name: str, experts: int, seeds: int, extra: bool, kind: str) -> Any:
+    """Fit with every seed; give the scores for each number of votes, and what the fits said."""
     task = next(task for task in published_tasks(folder, ("majority",)) if task.name == name)
     catalogue = Catalogue.read(task.config)
-    settings = Transfer(kind=kind, extra=extra)  # type: ignore[arg-type]
+    settings = Transfer(kind=kind, extra=extra)
     inputs = transfer_inputs(catalogue, settings)
     layout = make_layout(task.config.votes, task.config.classes)
-    found: dict[int, list[list[float]]] = {}
-    seconds, notes, collapsed = 0.0, [], 0
+    assert catalogue.experts is not None
+    assert catalogue.folds is not None
+    found: dict[str, list[dict[str, float]]] = {}
+    used: list[int] = []
+    notes: list[str] = []
+    collapsed, fallbacks, seconds = 0, 0, 0.0
     for seed in range(seeds):
         random = np.random.default_rng(seed)
         inside = catalogue.folds == np.unique(catalogue.folds)[seed % 5]
@@ -48,8 +57,10 @@ def main(folder: Path, name: str, experts: int, seeds: int, extra: bool, kind: s
         began = time.perf_counter()
         fitted = fit_transfer(settings, inputs, rows, labels, layout, seed)
         seconds += time.perf_counter() - began
+        used.append(seed)
         notes += fitted.notes
-        collapsed += fitted.collapsed
+        collapsed += int(fitted.collapsed)
+        fallbacks += fitted.fallback
         prior = np.bincount(labels, minlength=layout.classes) / len(labels)
         test = np.flatnonzero(inside)
         truth = catalogue.experts[test]
@@ -61,36 +72,82 @@ def main(folder: Path, name: str, experts: int, seeds: int, extra: bool, kind: s
                 features = inputs.thinned(test, few, layout.questions, again)
                 weight = features[:, [layout.answers]]
                 shares = features[:, : layout.answers] / weight
-            posterior = fitted.probabilities(features)
             plain = shares @ layout.class_answers + 0.5 / (votes or 40)
             plain = plain / plain.sum(axis=1, keepdims=True)
-            row = [*scores(posterior, truth, prior, name), *scores(plain, truth, prior, name)]
-            found.setdefault(votes, []).append(row)
-    print(f"{name}, {experts} experts, extra={extra}, {len(found[0])} seeds, ", end="")
-    print(f"{seconds / max(len(found[0]), 1):.2f} s a fit, {collapsed} collapsed")
-    for votes, rows_ in found.items():
-        table = np.array(rows_)
-        mean, spread = table.mean(axis=0), table.std(axis=0)
-        print(
-            f"  {votes or 'all':>3} votes: {mean[0]:.4f} +- {spread[0]:.4f} "
-            f"(least {table[:, 0].min():.3f}), log loss {mean[1]:.4f} +- {spread[1]:.4f}; "
-            f"majority {mean[2]:.4f}, {mean[3]:.4f}"
-        )
-    for note in sorted({n.split(":")[0] for n in notes}):
-        print(f"  {sum(n.startswith(note) for n in notes)} x {note}")
+            beside = scores(plain, truth, prior, name)
+            row = scores(fitted.probabilities(features), truth, prior, name)
+            row |= {f"majority_{key}": value for key, value in beside.items()}
+            found.setdefault(str(votes or "all"), []).append(row)
+    return {
+        "task": name,
+        "experts": experts,
+        "extra": extra,
+        "kind": kind,
+        "seeds": used,
+        "collapsed": collapsed,
+        "fallbacks": fallbacks,
+        "seconds": seconds,
+        "votes": {
+            votes: {key: spread(rows, key) for key in rows[0]} for votes, rows in found.items()
+        },
+        "notes": {note: notes.count(note) for note in sorted(set(notes))},
+    }
 
 
-def scores(posterior: Floats, truth: Rows, prior: Floats, name: str) -> tuple[float, float]:
-    """Give the accuracy, for mergers the G-mean of posterior / prior, and the log loss."""
-    loss = -np.log(np.maximum(posterior[np.arange(len(truth)), truth], 1e-12)).mean()
-    if name != "mergers":
-        return float(np.mean(posterior.argmax(axis=1) == truth)), float(loss)
-    chosen = (posterior / prior).argmax(axis=1)
-    recalls = [np.mean(chosen[truth == label] == label) for label in np.unique(truth)]
-    return float(np.prod(recalls) ** (1 / len(recalls))), float(loss)
+def scores(posterior: Floats, truth: Rows, prior: Floats, name: str) -> dict[str, float]:
+    """Give the accuracy, for mergers the G-mean of posterior / prior, and two of probabilities."""
+    chosen = posterior.argmax(axis=1)
+    score = np.mean(chosen == truth)
+    if name == "mergers":
+        chosen = (posterior / prior).argmax(axis=1)
+        recalls = [np.mean(chosen[truth == label] == label) for label in np.unique(truth)]
+        score = np.prod(recalls) ** (1 / len(recalls))
+    return {
+        "score": float(score),
+        "log_loss": log_loss(posterior, truth),
+        "calibration_error": calibration_error(reliability(posterior, truth)) or 0.0,
+    }
+
+
+def spread(rows: list[dict[str, float]], key: str) -> dict[str, float]:
+    """Give the mean over the seeds, and the range of the middle 95% of them."""
+    values = [row[key] for row in rows]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return {"mean": float(np.mean(values)), "low": float(low), "high": float(high)}
+
+
+def tell(found: Any) -> None:
+    """Print a line for each number of votes."""
+    print(f"{found['task']}, {found['experts']} experts, extra={found['extra']}, ", end="")
+    print(
+        f"{len(found['seeds'])} seeds, {found['seconds'] / len(found['seeds']):.2f} s a fit, ",
+        end="",
+    )
+    print(f"{found['collapsed']} collapsed, {found['fallbacks']} fell back")
+    for votes, row in found["votes"].items():
+        told = [
+            f"{key.replace('_', ' ')} {one['mean']:.4f} ({one['low']:.4f} to {one['high']:.4f})"
+            for key, one in row.items()
+        ]
+        print(f"  {votes:>3} votes: {', '.join(told[:3])}; {', '.join(told[3:])}")
+    for note, number in found["notes"].items():
+        print(f"  {number} x {note}")
 
 
 if __name__ == "__main__":
-    where, what, number, repeats, *more = sys.argv[1:]
-    chosen_kind = "perceptron" if "perceptron" in more else "logistic"
-    main(Path(where), what, int(number), int(repeats), "extra" in more, chosen_kind)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("task", choices=("early_late", "spirals", "mergers"))
+    parser.add_argument("experts", type=int)
+    parser.add_argument("seeds", type=int)
+    parser.add_argument("more", nargs="*", choices=("extra", "perceptron", []))
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    model = "perceptron" if "perceptron" in given.more else "logistic"
+    extra = "extra" in given.more
+    made = measure(given.folder, given.task, given.experts, given.seeds, extra, model)
+    made["command"] = " ".join(["python", "examples/votes/transfer.py", *sys.argv[1:]])
+    tell(made)
+    if given.json:
+        given.json.parent.mkdir(parents=True, exist_ok=True)
+        write_json(given.json, made)
