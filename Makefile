@@ -8,7 +8,7 @@ COMPARE = $(BIN)/czsl compare --resume --jobs $(JOBS) --threads $(JOBS)
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check gz1 gz1-ablations ablations gz1-fusion gz1-mergers votes simulated sweep-votes sweep-confidence docs results package clean
+.PHONY: help demo test check gz1 gz1-ablations ablations gz1-fusion gz1-mergers votes votes-transfer simulated sweep-votes sweep-experts sweep-fusion sweep-confidence unlabelled docs results package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -58,6 +58,14 @@ votes: $(READY)  ## the published protocol on the published votes, without image
 	$(COMPARE) $(DATA) --protocol czsl2023 --executions 10 --out runs/votes
 	$(COMPARE) $(DATA) --protocol czsl2023 --order file --executions 10 --out runs/votes-file
 
+votes-transfer: $(READY)  ## the transfer from votes alone, 100 draws of experts (half an hour)
+	set -e; for more in "" extra; do \
+	  for cell in early_late-100 spirals-100 mergers-100 early_late-1636; do \
+	    $(BIN)/python examples/votes/transfer.py $(DATA) $${cell%-*} $${cell#*-} 100 $$more \
+	      --json runs/votes-transfer/$$cell$${more:+-$$more}.json; \
+	  done; \
+	done
+
 SIMULATED = runs/simulated-survey
 simulated: $(READY)  ## the published protocol on simulated galaxies, the arms that matter (an hour)
 	$(BIN)/python examples/simulated/simulate.py $(SIMULATED)
@@ -68,13 +76,30 @@ sweep-votes: $(READY)  ## votes alone: fewer experts, fewer votes
 	$(COMPARE) $(DATA) --protocol czsl2023 --arms majority,perceptron,logistic,logistic_extra \
 	  --sweep experts=20,50,100,300,1000 --sweep votes=3,10 --executions 2 --out runs/sweep-votes
 
+sweep-experts: simulated $(READY)  ## simulated galaxies: fewer than a tenth of the experts
+	$(COMPARE) $(SIMULATED)/early_late.toml $(SIMULATED)/spirals.toml --arms default,fused,logistic \
+	  --protocol czsl2023 --folds 3 --sweep experts=9 --out runs/sweep-experts
+
+sweep-fusion: simulated $(READY)  ## simulated galaxies: image and votes where votes are few
+	$(COMPARE) $(SIMULATED)/early_late.toml --arms default,fused,logistic \
+	  --protocol czsl2023 --folds 3 --sweep votes=1,5 --out runs/sweep-fusion
+
 sweep-confidence: $(READY)  ## simulated galaxies: surer volunteers' labels
 	$(BIN)/python examples/simulated/simulate.py $(SIMULATED)
 	$(COMPARE) $(SIMULATED)/spirals.toml --arms volunteers,czsl2023_no_autoencoder,default \
 	  --protocol czsl2023 --folds 3 --sweep confidence=.5,.8 --out runs/sweep-confidence
 
+UNLABELLED = $(BIN)/python examples/unlabelled/unlabelled.py --jobs $(JOBS) --threads $(JOBS)
+unlabelled: $(READY)  ## what images without a label are worth to the default (hours)
+	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data
+	$(BIN)/python examples/simulated/simulate.py $(SIMULATED)
+	$(UNLABELLED) $(SIMULATED)/early_late.toml $(SIMULATED)/spirals.toml --protocol czsl2023 \
+	  --folds 3 --sweep unlabelled=0,600 --out runs/unlabelled
+	$(UNLABELLED) runs/gz1-data/czsl.toml --sweep volunteers=300 --out runs/unlabelled-gz1
+
 results: $(READY)  ## write docs/results.md from runs and demo
 	$(BIN)/python docs/make_results.py
+	$(BIN)/python docs/make_ablations.py
 	$(BIN)/python docs/make_goals.py
 
 docs: $(READY)  ## build the documentation, warnings are errors

@@ -9,6 +9,7 @@ autoencoder    the encoder begins as that of an autoencoder, which saw the image
 denoising      the same, of images with noise and black patches, which it had to restore
 pseudo_labels  the networks are fine-tuned once more, also on what they themselves say of the
                unlabelled images, aligned to the experts' shares of classes
+not_aligned    the same without the alignment, which a small sample of experts' classes misleads
 once_more      the same without the pseudo-labels: what training for longer does
 """
 
@@ -51,23 +52,13 @@ Rows = NDArray[np.int64]
 
 
 class Denoiser(nn.Module):
-    """The residual encoder, and a small decoder that restores what it saw.
+    """The residual encoder, and a small decoder that restores what it was to see.
 
-    Parameters
-    ----------
-    encoder
-        The encoder; trained in place.
-    channels
-        Channels of the images.
-    noise
-        Standard deviation of the noise, of grey levels from 0 to 1.
-    masked
-        Share of the image's 8 x 8 patches that go black.
+    Images come with Gaussian ``noise`` of that standard deviation, grey levels being 0 to 1,
+    and the share ``masked`` of their 8 x 8 patches is black.
     """
 
-    def __init__(
-        self, encoder: ResidualEncoder, *, channels: int, noise: float, masked: float
-    ) -> None:
+    def __init__(self, encoder: ResidualEncoder, channels: int, noise: float, masked: float):
         super().__init__()
         self.encoder, self.noise, self.masked = encoder, noise, masked
         steps: list[nn.Module] = []
@@ -103,13 +94,7 @@ class Denoising:
     """The recipe, whose residual encoder begins as that of a denoising autoencoder.
 
     It is trained as pretrain is, on the images of all objects without an expert's class.
-
-    Parameters
-    ----------
-    recipe
-        The recipe; it pre-trains.
-    noise, masked
-        As in :class:`Denoiser`; both 0 make a plain autoencoder.
+    Without noise and patches it is a plain autoencoder.
     """
 
     recipe: Recipe
@@ -137,19 +122,15 @@ class Denoising:
         assert pretrain is not None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(cell.seed)
-            network = Denoiser(
-                new_network(cell, self.recipe).encoder,
-                channels=context.channels,
-                noise=self.noise,
-                masked=self.masked,
-            )
+            encoder = new_network(cell, self.recipe).encoder
+            network = Denoiser(encoder, context.channels, self.noise, self.masked)
         # Images of experts' objects stay unseen, so that their scores are honest.
         rows = np.flatnonzero(cell.usable & ~cell.training.is_expert)
         samples = Samples(images=context.images, view=context.view, rows=rows, targets={})
         training = Training(**pretrain.model_dump(include=set(Training.model_fields)))
-        inputs = [self.noise, self.masked]
+        asked = [self.noise, self.masked]
         weights, _ = fit_network(
-            context, "denoise", network, restoring, samples, training, inputs=inputs
+            context, "denoise", network, restoring, samples, training, inputs=asked
         )
         network.load_state_dict(weights)
         return network.encoder.cpu()
@@ -161,13 +142,7 @@ def restoring(network: nn.Module, images: Tensor, targets: dict[str, Tensor]) ->
 
 
 def own_names(weights: Tensors) -> Tensors:
-    """Name the weights of a network on a given residual encoder as the recipe's own network does.
-
-    Parameters
-    ----------
-    weights
-        By name; the given encoder's scaling, which changes nothing, is left out.
-    """
+    """Name weights as the recipe's own network does; leave out the scaling, which does nothing."""
     scaling = ("encoder.mean", "encoder.std", "encoder._extra_state")
     return {
         name.replace("encoder.module.", "encoder.", 1): tensor
@@ -181,21 +156,15 @@ class PseudoLabels:
     """The recipe; then its networks learn once more, from what they say of images too.
 
     Each takes its pseudo-labels from itself, so that none knows the classes of the experts'
-    objects that it is to judge. Experts' classes and transferred labels teach as before.
-
-    Parameters
-    ----------
-    recipe
-        The recipe; it fine-tunes.
-    votes
-        A pseudo-label weighs as a label transferred from so many votes; 0 leaves them out.
-    temperature
-        Below 1 pseudo-labels are surer than the network.
+    objects that it is to judge. Experts' classes and transferred labels teach as before. A
+    pseudo-label weighs as one transferred from so many ``votes``, of which 0 leave it out; below
+    a ``temperature`` of 1 it is surer than the network.
     """
 
     recipe: Recipe
     votes: float = 20.0
     temperature: float = 0.5
+    align: bool = True
 
     def __call__(self, cell: Cell) -> Floats:
         """Fit and judge."""
@@ -235,11 +204,12 @@ class PseudoLabels:
         rows, labels = self._transferred(cell, experts, votes.layout) if weight else ([], [])
         unlabelled = np.flatnonzero(cell.usable & cell.training.is_unlabelled & (self.votes > 0))
         if len(unlabelled):
-            taught = cell.training.experts[experts]
             says = self._says(cell, learned, learned.networks[fold], unlabelled)
-            shares = even_shares(taught, votes.layout)
-            pseudo = tempered(aligned(says, shares), 1 / self.temperature)
-            rows, labels = [*rows, *unlabelled], [*labels, *pseudo]
+            if self.align:
+                shares = class_shares(cell.training.experts[experts], votes.layout.classes)
+                says = aligned(says, (shares + shares[votes.layout.class_mirror]) / 2)
+            rows = [*rows, *unlabelled]
+            labels = [*labels, *tempered(says, 1 / self.temperature)]
         # The likelihood of votes is left out: they say no more than what a label weighs.
         counts = votes.counts.copy()
         counts[unlabelled] = self.votes / counts.shape[1]
@@ -268,16 +238,11 @@ class PseudoLabels:
         inputs = transfer_inputs(cell.training, settings)
         known = experts[inputs.usable[experts]]
         classes = cell.training.experts[known]
+        if len(np.unique(classes)) < 2:  # the recipe leaves the transfer out, too
+            return np.zeros(0, np.int64), np.zeros((0, layout.classes))
         fitted = fit_transfer(settings, inputs, known, classes, layout, cell.seed)
         rows = np.flatnonzero(cell.usable & inputs.usable & ~cell.training.is_expert)
         return rows, fitted.probabilities(inputs.features[rows])
-
-
-def even_shares(labels: Rows, layout: Layout) -> Floats:
-    """Give the shares of classes, alike for a class and its mirror image, shape (class,)."""
-    shares = class_shares(labels, layout.classes)
-    given: Floats = (shares + shares[layout.class_mirror]) / 2
-    return given
 
 
 def aligned(posterior: Floats, shares: Floats) -> Floats:
@@ -285,15 +250,9 @@ def aligned(posterior: Floats, shares: Floats) -> Floats:
 
     .. math:: q_{ik} \propto p_{ik}\,\pi_k / \bar p_k
 
-    (distribution alignment, Berthelot et al. 2020, ICLR, arXiv 1911.09785, section 3.1.)
-    Often applied, it gives just these shares; once, it moves the least sure objects alone.
-
-    Parameters
-    ----------
-    posterior
-        p, shape (object, class).
-    shares
-        pi, shape (class,).
+    with the posterior p, shape (object, class), and the shares pi, shape (class,) (distribution
+    alignment, Berthelot et al. 2020, ICLR, arXiv 1911.09785, section 3.1). Applied again and
+    again it gives just these shares; once, it moves the least sure objects most.
     """
     scaled = posterior * (shares / posterior.mean(axis=0))
     given: Floats = scaled / scaled.sum(axis=1, keepdims=True)
@@ -328,6 +287,7 @@ def unlabelled_arms(recipe: Recipe) -> dict[str, Arm]:
         "autoencoder": Denoising(recipe, noise=0.0, masked=0.0),
         "denoising": Denoising(recipe),
         "pseudo_labels": PseudoLabels(recipe),
+        "not_aligned": PseudoLabels(recipe, align=False),
         "once_more": PseudoLabels(recipe, votes=0.0),
     }
 
@@ -339,7 +299,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--protocol", default="own")
     parser.add_argument("--sweep", action="append", default=[])
-    parser.add_argument("--arms", default="autoencoder,denoising,pseudo_labels,once_more")
+    parser.add_argument("--arms", help="separated by commas; all by default")
     for name in ("folds", "executions", "seed", "jobs", "threads"):
         parser.add_argument(f"--{name}", type=int)
     parser.set_defaults(folds=5, executions=1, seed=0, jobs=1)
@@ -347,7 +307,7 @@ def main() -> None:
     tasks = []
     for task in read_tasks(asked.configs, ("default",)):
         own = unlabelled_arms(task.arms["default"].recipe)  # type: ignore[attr-defined]
-        chosen = {name: own[name] for name in asked.arms.split(",")}
+        chosen = {name: own[name] for name in (asked.arms.split(",") if asked.arms else own)}
         tasks.append(replace(task, arms={**task.arms, **chosen}))
     with FitDisplay() as display:
         compare(

@@ -121,17 +121,17 @@ def test_the_denoiser_restores_better_than_the_mean_image(example, tmp_path):
 def test_noise_and_patches_are_as_asked(example, survey, tmp_path):
     encoder = example.new_network(make_cell(survey, tmp_path), quick("default")).encoder
     grey = torch.full((50, 3, 24, 24), 0.5)
-    changed = example.Denoiser(encoder, channels=3, noise=0.1, masked=0.4).eval().corrupted(grey)
+    changed = example.Denoiser(encoder, 3, 0.1, 0.4).eval().corrupted(grey)
     black = (changed == 0).all(dim=1)
     assert black.float().mean() == pytest.approx(0.4, abs=0.03)
     patches = black.reshape(50, 8, 3, 8, 3).float().mean(dim=(2, 4))
     assert ((patches == 0) | (patches == 1)).all()
     left = changed.permute(0, 2, 3, 1)[~black]
     assert left.std() == pytest.approx(0.1, abs=0.005)
-    same = example.Denoiser(encoder, channels=3, noise=0.0, masked=0.0).corrupted(grey)
+    same = example.Denoiser(encoder, 3, 0.0, 0.0).corrupted(grey)
     assert torch.equal(same, grey)
     odd = torch.rand(2, 3, 25, 25)
-    assert example.Denoiser(encoder, channels=3, noise=0.1, masked=0.4)(odd).shape == odd.shape
+    assert example.Denoiser(encoder, 3, 0.1, 0.4)(odd).shape == odd.shape
 
 
 def test_the_denoised_encoder_begins_the_recipes_own_network(example, survey, tmp_path):
@@ -257,7 +257,7 @@ def test_the_program_compares_and_goes_on(tmp_path):
     assert "pseudo_labels" in run()
     with (out / "summary.csv").open(newline="") as file:
         rows = [r for r in csv.DictReader(file) if (r["set"], r["measure"]) == ("test", "accuracy")]
-    arms = {"default", "autoencoder", "denoising", "pseudo_labels", "once_more"}
+    arms = {"default", "autoencoder", "denoising", "pseudo_labels", "not_aligned", "once_more"}
     assert {(r["setting"], r["arm"], r["failures"]) for r in rows} == {
         (setting, arm, "0") for setting in ("all", "unlabelled=0") for arm in arms
     }
@@ -266,6 +266,6 @@ def test_the_program_compares_and_goes_on(tmp_path):
     assert not np.array_equal(given[0], given[1])
     assert not np.array_equal(given[0], given[2])
     before = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/*/*/*.json")}
-    assert len(before) == 20
+    assert len(before) == 24
     run()
     assert {path: path.stat().st_mtime_ns for path in before} == before
