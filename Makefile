@@ -54,9 +54,10 @@ gz1-mergers: $(READY)  ## the same for mergers, of which there are few
 	$(COMPARE) runs/gz1-data/mergers.toml --arms experts,majority,volunteers,default,logistic \
 	  --out runs/gz1-mergers
 
+EXECUTIONS ?= 10
 votes: $(READY)  ## the published protocol on the published votes, without images
-	$(COMPARE) $(DATA) --protocol czsl2023 --executions 10 --out runs/votes
-	$(COMPARE) $(DATA) --protocol czsl2023 --order file --executions 10 --out runs/votes-file
+	$(COMPARE) $(DATA) --protocol czsl2023 --executions $(EXECUTIONS) --out runs/votes
+	$(COMPARE) $(DATA) --protocol czsl2023 --order file --executions $(EXECUTIONS) --out runs/votes-file
 
 votes-transfer: $(READY)  ## the transfer from votes alone, 100 draws of experts (half an hour)
 	set -e; for more in "" extra; do \

@@ -132,15 +132,19 @@ TABLES = (
         ),
         command="make unlabelled",
         data=(
-            Data(folder="gz1-unlabelled", task="galaxies", name="real"),
+            Data(folder="unlabelled-gz1", task="galaxies", name="real"),
             *(
                 Data(folder="unlabelled", task=task, name=f"simulated, {name}")
                 for task, name in (("early_late", "early or late"), ("spirals", "three classes"))
             ),
         ),
         pairs={
-            "denoising autoencoder": ("denoising", "default"),
-            "pseudo-labels": ("pseudo_labels", "default"),
+            "an autoencoder as a start": ("autoencoder", "default"),
+            "a denoising autoencoder as a start": ("denoising", "default"),
+            "training once more, without pseudo-labels": ("once_more", "default"),
+            "training once more, with pseudo-labels": ("pseudo_labels", "default"),
+            "pseudo-labels themselves": ("pseudo_labels", "once_more"),
+            "aligning their class shares": ("pseudo_labels", "not_aligned"),
         },
     ),
 )

@@ -45,26 +45,38 @@ PICTURE = """\
 
 
 def main(runs: Path, demo: Path, page: Path) -> None:
-    """Write the page, or end with what is missing."""
+    """Write the page, or end with what is missing; it names the comparisons that were not run."""
     picture = demo / "demo.png"
-    commands = {runs / one.folder / "summary.csv": one.command for one in (*COMPARISONS, *SWEEPS)}
-    commands |= {demo / "metrics.json": "make demo", picture: "make demo"}
+    run = [one for one in (*COMPARISONS, *SWEEPS) if (runs / one.folder / "summary.csv").exists()]
+    needed = {demo / "metrics.json": "make demo", picture: "make demo"}
+    if not run:
+        first = COMPARISONS[0]
+        needed[runs / first.folder / "summary.csv"] = first.command
     missing = [
         f"{path}: there is no such file; '{command}' writes it"
-        for path, command in commands.items()
+        for path, command in needed.items()
         if not path.exists()
     ]
     if missing:
         sys.exit("\n".join(missing))
     parts = [HEAD, *claims(runs)]
-    for comparison in COMPARISONS:
-        parts += comparison_section(comparison, runs / comparison.folder)
-    for sweep in SWEEPS:
-        parts += sweep_section(sweep, runs / sweep.folder)
-    write_text(page, "\n".join([*parts, *demo_section(demo), PICTURE]))
+    for one in run:
+        section = sweep_section if one in SWEEPS else comparison_section
+        parts += section(one, runs / one.folder)
+    parts += [*demo_section(demo), PICTURE]
+    parts += not_run([one for one in (*COMPARISONS, *SWEEPS) if one not in run])
+    write_text(page, "\n".join(parts))
     (page.parent / "_static").mkdir(exist_ok=True)
     shutil.copyfile(picture, page.parent / "_static" / "demo.png")
     print(page)
+
+
+def not_run(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Name the comparisons that are not on disk."""
+    if comparisons:
+        yield "## Not run with this version\n"
+        yield from (f"- {one.title}: `{one.command}`" for one in comparisons)
+        yield ""
 
 
 def claims(runs: Path) -> Iterator[str]:
@@ -78,6 +90,8 @@ def claims(runs: Path) -> Iterator[str]:
     for claim in CLAIMS:
         rows = []
         for folder, arm, other, measure in claim.pairs:
+            if not (runs / folder / "comparison.json").exists():
+                continue
             results = Results(runs / folder)
             for task in results.tasks:
                 if task in claim.tasks and {arm, other} <= set(results.arms(task)):
@@ -86,8 +100,9 @@ def claims(runs: Path) -> Iterator[str]:
                     rows.append((folder, task, arm, other, measure, contest))
         yield f"### {claim.text}\n"
         yield from _claim_rows(rows)
-    yield "### It is robust to the confidence of the volunteers' labels\n"
-    yield from _confidence_rows(runs / "sweep-confidence")
+    if (runs / "sweep-confidence" / "comparison.json").exists():
+        yield "### It is robust to the confidence of the volunteers' labels\n"
+        yield from _confidence_rows(runs / "sweep-confidence")
 
 
 def _confidence_rows(folder: Path) -> Iterator[str]:

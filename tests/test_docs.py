@@ -357,6 +357,18 @@ def test_without_comparisons_the_results_say_what_to_run(made, runs, tmp_path):
     assert not (tmp_path / "results.md").exists()
 
 
+def test_comparisons_that_were_not_run_are_named(made, runs, tmp_path):
+    shutil.copytree(runs / "runs", tmp_path / "runs")
+    shutil.rmtree(tmp_path / "runs" / "gz1-mergers")
+    shutil.rmtree(tmp_path / "runs" / "sweep-confidence")
+    made.main(tmp_path / "runs", runs / "demo", tmp_path / "results.md")
+    page = (tmp_path / "results.md").read_text(encoding="utf-8")
+    rest = page.split("## Not run with this version\n")[1]
+    assert rest.count("\n- ") == 2
+    assert "- Real galaxies: mergers: `make gz1-mergers`" in rest
+    assert "## Real galaxies: mergers" not in page
+
+
 def test_a_broken_file_of_a_comparison_is_named(made, runs, tmp_path):
     shutil.copytree(runs / "runs", tmp_path / "runs")
     (tmp_path / "runs" / "votes" / "comparison.json").write_text("{")
