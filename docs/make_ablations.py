@@ -7,13 +7,13 @@ empty: nothing is made up for it.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from czsl.compare.arms import ARM_NAMES
 from czsl.compare.contest import Contest
 from czsl.compare.results import Results
 from czsl.compare.sweeps import BASE
@@ -22,7 +22,7 @@ from czsl.files import write_text
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 
-from make_results import changes  # noqa: E402 (lies beside)
+from make_results import flat  # noqa: E402 (lies beside)
 
 DRAWS = 1000
 MEASURES = {"accuracy": "accuracy", "log_likelihood": "ln L"}
@@ -193,14 +193,12 @@ def changed(contests: Mapping[str, Contest]) -> dict[str, tuple[str, str]]:
     rows: dict[str, tuple[str, str]] = {}
     for one in contests.values():
         arms: Mapping[str, Any] = one.results.plan["tasks"][one.task]["arms"]
-        base = changes(arms["default"]["settings"]["recipe"])
+        default = flat(arms["default"]["settings"]["recipe"])
         for name, arm in arms.items():
             if name != "default" and "recipe" in arm["settings"]:
-                told = changes(arm["settings"]["recipe"])
-                rows[f"{ARM_NAMES.get(name, f'`{name}`')}: {told.removeprefix(base)}"] = (
-                    "default",
-                    name,
-                )
+                settings = flat(arm["settings"]["recipe"]).items()
+                told = [f"{key} = {json.dumps(v)}" for key, v in settings if default.get(key) != v]
+                rows[f"against `{'`, `'.join(told)}`"] = ("default", name)
     return rows
 
 

@@ -252,7 +252,7 @@ def changes(content: Mapping[str, Any]) -> str:
     """Say how a recipe differs from the one that ships."""
     recipe = Recipe.model_validate(content)
     ships = RECIPES[recipe.name]
-    now, then = _flat(recipe.model_dump(mode="json")), _flat(ships.model_dump(mode="json"))
+    now, then = flat(recipe.model_dump(mode="json")), flat(ships.model_dump(mode="json"))
     changed = {name: value for name, value in now.items() if then.get(name) != value}
     if not changed:
         return f"the recipe `{recipe.name}` as it ships"
@@ -305,12 +305,12 @@ def _interval(row: Mapping[str, str] | None) -> str:
     return f"{mean} ({float(row['low']):.3f} to {float(row['high']):.3f})"
 
 
-def _flat(content: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+def flat(content: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     """Name every setting by its place; a stage that is left out is false."""
     found: dict[str, Any] = {}
     for name, value in content.items():
         if isinstance(value, dict):
-            found |= _flat(value, f"{before}{name}.")
+            found |= flat(value, f"{before}{name}.")
         else:
             found[before + name] = False if value is None else value
     return found
