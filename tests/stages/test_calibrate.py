@@ -28,7 +28,7 @@ def test_temperature_is_the_best_of_a_fine_grid(factor):
     logits, labels = overconfident(factor=factor)
     grid = np.geomspace(SHARPEST, FLATTEST, 4001)
     best = grid[np.argmin([cost(logits, labels, temperature) for temperature in grid[::10]]) * 10]
-    found = fit_temperature(logits, labels)
+    found = fit_temperature(logits, labels, spread=np.inf)
     assert found == pytest.approx(best, rel=0.02)
     assert found == pytest.approx(factor, rel=0.25)
     assert cost(logits, labels, found) <= cost(logits, labels, best) + 1e-9
@@ -58,14 +58,39 @@ def test_temperature_is_scikit_learns():
     model = FrozenEstimator(Logits().fit(logits, labels))
     calibrated = CalibratedClassifierCV(model, method="temperature", ensemble=False)
     expected = calibrated.fit(logits, labels).predict_proba(logits)
-    found = softmax(logits / fit_temperature(logits, labels))
+    found = softmax(logits / fit_temperature(logits, labels, spread=np.inf))
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
 def test_certain_and_right_is_the_sharpest_and_at_random_the_flattest():
     logits = np.eye(3)[[0, 1, 2, 0]]
-    assert fit_temperature(logits, np.array([0, 1, 2, 0])) == pytest.approx(SHARPEST, rel=1e-3)
-    assert fit_temperature(logits, np.array([1, 2, 0, 2])) == pytest.approx(FLATTEST, rel=1e-3)
+    right, wrong = np.array([0, 1, 2, 0]), np.array([1, 2, 0, 2])
+    assert fit_temperature(logits, right, spread=np.inf) == pytest.approx(SHARPEST, rel=1e-3)
+    assert fit_temperature(logits, wrong, spread=np.inf) == pytest.approx(FLATTEST, rel=1e-3)
+
+
+def test_a_few_objects_judged_rightly_do_not_make_a_network_certain():
+    logits, labels = overconfident(factor=1.0, count=4000)
+    right = np.flatnonzero(logits.argmax(axis=1) == labels)[:9]
+    few = fit_temperature(logits[right], labels[right])
+    without = fit_temperature(logits[right], labels[right], spread=np.inf)
+    assert cost(logits, labels, few) < cost(logits, labels, 1.0) + 0.15
+    assert cost(logits, labels, without) > 5 * cost(logits, labels, few)
+
+
+@pytest.mark.parametrize("factor", [0.3, 4.0])
+def test_many_objects_leave_nothing_of_the_prior(factor):
+    logits, labels = overconfident(factor=factor, count=4000)
+    found = fit_temperature(logits, labels)
+    assert found == pytest.approx(fit_temperature(logits, labels, spread=np.inf), rel=0.01)
+
+
+def test_the_prior_is_that_of_its_formula():
+    logits, labels = overconfident(factor=4.0, count=12)
+    grid = np.geomspace(SHARPEST, FLATTEST, 20001)
+    costs = [12 * cost(logits, labels, t) + np.log(t) ** 2 / (2 * 0.3**2) for t in grid[::10]]
+    best = grid[10 * int(np.argmin(costs))]
+    assert fit_temperature(logits, labels, spread=0.3) == pytest.approx(best, rel=0.01)
 
 
 @given(seed=st.integers(0, 100), scale=st.sampled_from([1e-3, 1.0, 1e4]))
