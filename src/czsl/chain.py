@@ -6,6 +6,7 @@ its votes. The networks of all folds together are the model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from czsl.errors import CatalogueError, ConfigError
 from czsl.expected import expected_shares
 from czsl.learned import Learned
 from czsl.recipes import Recipe
+from czsl.scores import known_rows
 from czsl.stages.context import Context
 from czsl.stages.targets import transfer_inputs, vote_targets
 from czsl.stages.transfer import FittedTransfer, fit_transfer
@@ -26,6 +28,10 @@ from czsl.training import Start, Work, begin, fold_network, image_logits, nothin
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+
+EVIDENCE = 20.0
+"""How much likelier experts' classes have to be under another weight than the largest: with a dozen
+experts' objects a difference is chance, and volunteers know more."""
 
 
 def learn(
@@ -212,7 +218,7 @@ def _transfers(work: Work) -> list[FittedTransfer | None]:
 
 
 def _networks(work: Work, start: Start, transfers: list[FittedTransfer | None]) -> _Taught:
-    """Train the networks: for each weight of the transferred labels, of which the best stays."""
+    """Train the networks: for each weight of the transferred labels, of which one stays."""
     own = work.recipe.pretrain is not None and work.recipe.pretrain.experts and work.each_fold
     if not (work.tunes or own):
         if start.pretrained is None:
@@ -229,7 +235,7 @@ def _networks(work: Work, start: Start, transfers: list[FittedTransfer | None]) 
     ]
     labels = work.catalogue.experts[work.experts]
     losses = [held_out_loss(one.logits, labels) for one in taught]
-    best = int(np.argmin(losses))
+    best = preferred(weights, losses, int(known_rows(taught[0].logits).sum()))
     work.history.extend(each[best].history)
     if len(weights) == 1:
         return taught[0]
@@ -238,6 +244,32 @@ def _networks(work: Work, start: Start, transfers: list[FittedTransfer | None]) 
         for place, (weight, loss) in enumerate(zip(weights, losses, strict=True))
     )
     return replace(taught[best], choices=choices)
+
+
+def preferred(weights: Sequence[float], losses: Sequence[float], objects: int) -> int:
+    """Choose a weight of the transferred labels: the largest, unless experts speak against it.
+
+    Another is taken where the experts' classes are :data:`EVIDENCE` times as likely under it;
+    of several such the likeliest.
+
+    Parameters
+    ----------
+    weights
+        The weights.
+    losses
+        Mean negative log-likelihood, out of fold, of the experts' classes under each.
+    objects
+        Over how many objects.
+
+    Examples
+    --------
+    >>> preferred((0.0, 1.0), (0.10, 0.20), objects=9)
+    1
+    >>> preferred((0.0, 1.0), (0.10, 0.20), objects=90)
+    0
+    """
+    against = np.where(np.array(weights) < max(weights), np.log(EVIDENCE), 0.0)
+    return int(np.argmin(objects * np.array(losses) + against))
 
 
 def _cross_fitted(

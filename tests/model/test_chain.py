@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from czsl.chain import learn
+from czsl.chain import learn, preferred
 from czsl.errors import CatalogueError, ConfigError
 from czsl.imaging import open_images
 from czsl.recipes import RECIPES
@@ -321,3 +321,16 @@ def test_finished_stages_are_not_run_again_and_changed_ones_are(survey, tmp_path
     longer = quick("czsl2023", finetune={"epochs": 3})
     learn(catalogue, longer, context, usable)
     assert {one.stage for one in told} == {"finetune, fold 1", "finetune, fold 2"}
+
+
+def test_the_largest_weight_stays_unless_experts_speak_clearly_against_it(survey, tmp_path):
+    found, _ = learned(survey, tmp_path, "default", finetune={"transferred": [1.0, 0.0, 0.5]})
+    tried = {choice["transferred"]: choice["log_loss"] for choice in found.choices}
+    chosen = [choice["transferred"] for choice in found.choices if choice["chosen"]]
+    judged = int(np.isfinite(found.image_posterior).all(axis=1).sum())
+    clear = [w for w in (0.0, 0.5) if judged * (tried[1.0] - tried[w]) > np.log(20)]
+    assert chosen == [min(clear, key=tried.__getitem__) if clear else 1.0]
+    # The same losses over many more objects are clear.
+    weights = list(tried)
+    best = preferred(weights, [tried[w] for w in weights], 10**6)
+    assert weights[best] == min(tried, key=tried.__getitem__)

@@ -153,8 +153,8 @@ class Finetune(Training):
     transferred
         Weight of a transferred label against an expert's, multiplied by n / (n + 20) for n
         votes, since a label stands on its votes; so many of them, drawn anew, are in an
-        epoch as their weights sum to. Of several weights the one is taken whose networks
-        give the experts' objects that they did not see the highest likelihood. With
+        epoch as their weights sum to. Of several weights the largest is taken, unless under
+        another experts' classes that the networks did not see are 20 times as likely. With
         ``"squared"`` all are in every epoch and weigh the same, and 0 leaves them out.
     votes
         Weight of the votes' likelihood (per vote) beside the classes' loss.
