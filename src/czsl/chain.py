@@ -75,7 +75,7 @@ def learn(
         judged.logits[held] = image_logits(work, list(taught.networks), work.held)
         judged.votes[held] = _judged_by(work, transfer, work.held)
     return Learned(
-        **vars(conclude(judged, catalogue.experts[rows], recipe)),
+        **vars(conclude(judged, catalogue.experts[rows], recipe, work.votes.layout.class_mirror)),
         networks=taught.networks,
         from_answers=work.from_answers,
         transfer=transfer,

@@ -58,7 +58,8 @@ class Conclusion:
     temperature
         Divides the logits; 1 where it was not fitted.
     prior
-        Shares of the classes among the experts' objects that teach, shape (class,).
+        Shares of the classes that posteriors take for granted, those among the experts' objects
+        that teach, shape (class,); where images are mirrored, a class has its mirror's share.
     fusion
         Joins the posteriors from image and votes; None where the recipe does not.
     image_posterior, votes_posterior, fused_posterior
@@ -77,7 +78,7 @@ class Conclusion:
     held: NDArray[np.bool_]
 
 
-def conclude(judged: Judged, labels: Labels, recipe: Recipe) -> Conclusion:
+def conclude(judged: Judged, labels: Labels, recipe: Recipe, class_mirror: Labels) -> Conclusion:
     """Fit temperature and fusion to what was said out of fold.
 
     Objects that are held out fit neither.
@@ -90,6 +91,8 @@ def conclude(judged: Judged, labels: Labels, recipe: Recipe) -> Conclusion:
         Their classes, shape (expert,).
     recipe
         Whether posteriors are calibrated and fused.
+    class_mirror
+        The class that each becomes when the image is mirrored, shape (class,).
     """
     known = known_rows(judged.logits)
     fits = known & ~judged.held
@@ -99,6 +102,8 @@ def conclude(judged: Judged, labels: Labels, recipe: Recipe) -> Conclusion:
     image = np.full_like(judged.logits, np.nan)
     image[known] = softmax(judged.logits[known] / temperature)
     prior = class_shares(labels[~judged.held], image.shape[1])
+    if recipe.mirrors:  # whatever is shown mirrored takes a class to be as common as its mirror
+        prior = (prior + prior[class_mirror]) / 2
     fusion, fused = None, np.full_like(image, np.nan)
     if recipe.fuse:
         teach = ~judged.held

@@ -334,3 +334,14 @@ def test_the_largest_weight_stays_unless_experts_speak_clearly_against_it(survey
     weights = list(tried)
     best = preferred(weights, [tried[w] for w in weights], 10**6)
     assert weights[best] == min(tried, key=tried.__getitem__)
+
+
+@BOTH
+def test_where_images_are_mirrored_a_class_is_as_common_as_its_mirror(survey, tmp_path, name):
+    found, catalogue = learned(survey, tmp_path, name)
+    counts = np.bincount(catalogue.experts[found.experts], minlength=3) + 0.5
+    shares = counts / counts.sum()
+    assert shares[1] != shares[2]  # clockwise and anticlockwise
+    if name == "default":
+        shares[1:] = shares[1:].mean()
+    np.testing.assert_allclose(found.prior, shares)

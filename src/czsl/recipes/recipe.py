@@ -88,6 +88,13 @@ class Recipe(Settings):
         return self
 
     @property
+    def mirrors(self) -> bool:
+        """Whether networks are shown, or asked about, mirrored images as often as images."""
+        stages = (self.pretrain, self.finetune)
+        taught = any(one is not None and one.augment and one.augment.mirror for one in stages)
+        return taught or self.views == 8
+
+    @property
     def resampled(self) -> bool:
         """Whether networks are trained on rotated, hence interpolated, images."""
         stages = (self.pretrain, self.finetune)
