@@ -54,7 +54,7 @@ gz1-mergers: $(READY)  ## the same for mergers, of which there are few
 	$(COMPARE) runs/gz1-data/mergers.toml --arms experts,majority,volunteers,default,logistic \
 	  --out runs/gz1-mergers
 
-EXECUTIONS ?= 10
+EXECUTIONS ?= 3
 votes: $(READY)  ## the published protocol on the published votes, without images
 	$(COMPARE) $(DATA) --protocol czsl2023 --executions $(EXECUTIONS) --out runs/votes
 	$(COMPARE) $(DATA) --protocol czsl2023 --order file --executions $(EXECUTIONS) --out runs/votes-file
