@@ -149,7 +149,7 @@ def test_compare_writes_the_scores_of_all_arms(survey: Path, tmp_path: Path) -> 
 
 
 def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(survey: Path, tmp_path: Path) -> None:
-    config = tiny_config(survey, quick("default", pretrain={"epochs": 5000}))
+    config = tiny_config(survey, quick("default", pretrain={"epochs": 5000, "patience": 0}))
     write_config(config, survey / "czsl.toml")
     out = tmp_path / "run"
     with subprocess.Popen(

@@ -185,7 +185,9 @@ class PseudoLabels:
             folds=learned.folds,
             held=learned.held,
         )
-        concluded = conclude(said, cell.training.experts[learned.experts], self.recipe)
+        config, labels = cell.training.config, cell.training.experts[learned.experts]
+        mirror = make_layout(config.votes, config.classes).class_mirror
+        concluded = conclude(said, labels, self.recipe, mirror)
         return replace(learned, networks=tuple(students), **vars(concluded))
 
     def _says(self, cell: Cell, learned: Learned, network: Tensors, rows: Rows) -> Floats:
