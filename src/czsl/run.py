@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import platform
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +17,7 @@ from czsl.catalogue import Catalogue
 from czsl.catalogue.write import write_table
 from czsl.config import Config, read_config
 from czsl.errors import RunError
-from czsl.files import fingerprint, replacing, write_json, write_text
+from czsl.files import fingerprint, write_csv, write_json, write_text
 from czsl.model import CzSL
 from czsl.train.checkpoint import save_tensors
 
@@ -164,9 +163,9 @@ class Run:
         WriteError
             Where one of them cannot be written.
         """
-        _write_csv(self.folder / "history.csv", HISTORY, model.history_)
+        write_csv(self.folder / "history.csv", HISTORY, model.history_)
         if model.transfer_map_:
-            _write_csv(self.transfer_map, list(model.transfer_map_[0]), model.transfer_map_)
+            write_csv(self.transfer_map, list(model.transfer_map_[0]), model.transfer_map_)
         write_json(self.folder / "metrics.json", {"scores": model.scores_, "notes": model.notes_})
         write_table(
             [model.out_of_fold_table_],
@@ -176,14 +175,6 @@ class Run:
         if model.autoencoder_ is not None:
             save_tensors(self.autoencoder, model.autoencoder_, {})
         model.save(self.model)
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a table, whole or not at all."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

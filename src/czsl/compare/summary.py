@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from czsl.compare.measures import MEASURES
 from czsl.compare.protocols import SETS
 from czsl.compare.results import Results
 from czsl.compare.sweeps import BASE
-from czsl.files import replacing, write_json
+from czsl.files import write_csv, write_json
 from czsl.scores import LEVELS, known_rows, wilson_interval
 
 Floats = NDArray[np.float64]
@@ -72,10 +71,10 @@ def summarise(folder: Path, *, reference: str | None = None, draws: int = 1000) 
             if setting == BASE:
                 metrics[task] = _metrics(contest)
                 steps += step_rows(contest)
-    _write_csv(folder / "summary.csv", SUMMARY, summary)
-    _write_csv(folder / "differences.csv", DIFFERENCES, differences)
-    _write_csv(folder / "steps.csv", DIFFERENCES, steps)
-    _write_csv(folder / "cells.csv", CELLS, cell_rows(results))
+    write_csv(folder / "summary.csv", SUMMARY, map(_spelled, summary))
+    write_csv(folder / "differences.csv", DIFFERENCES, map(_spelled, differences))
+    write_csv(folder / "steps.csv", DIFFERENCES, map(_spelled, steps))
+    write_csv(folder / "cells.csv", CELLS, map(_spelled, cell_rows(results)))
     single = len(metrics) == 1
     content = {"arms": next(iter(metrics.values()))} if single else {"tasks": metrics}
     write_json(folder / "metrics.json", content)
@@ -208,13 +207,7 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Write a table, whole or not at all; numbers with six digits, NaN as nothing."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            spelled = {name: _plain(value) for name, value in row.items()}
-            writer.writerow(
-                {n: f"{v:.6g}" if isinstance(v, float) else v for n, v in spelled.items()}
-            )
+def _spelled(row: Row) -> Row:
+    """Write the numbers of a row with six digits, and NaN as nothing."""
+    plain = {name: _plain(value) for name, value in row.items()}
+    return {n: f"{v:.6g}" if isinstance(v, float) else v for n, v in plain.items()}
