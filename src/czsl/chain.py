@@ -61,7 +61,8 @@ def learn(
     _check_stages(work)
     start = begin(work)
     transfers = _transfers(work)
-    taught = _networks(*_relabelling(work, start, transfers))
+    seeing, relabelling = _relabelling(work, start, transfers)
+    taught = _networks(seeing, start, relabelling)
     transfer = _transfer(work, work.experts)
     rows = np.sort(np.concatenate([work.experts, work.held]))
     place = np.searchsorted(rows, work.experts)
@@ -196,7 +197,7 @@ class _Taught:
 
 def _relabelling(
     work: Work, start: Start, transfers: list[FittedTransfer | None]
-) -> tuple[Work, Start, list[FittedTransfer | None]]:
+) -> tuple[Work, list[FittedTransfer | None]]:
     """Let the transfers that label the volunteers' objects see the image where that is better.
 
     Those that judge by the votes do not: the fusion joins image and votes.
@@ -204,12 +205,12 @@ def _relabelling(
     settings, inputs, tuned = work.recipe.transfer, work.transfer, work.recipe.finetune
     labels = tuned is not None and any(tuned.transferred) and any(transfers)
     if settings is None or inputs is None or not (settings.image and labels):
-        return work, start, transfers
+        return work, transfers
     image = expected_shares(work, start)
     if image is None:
-        return work, start, transfers
+        return work, transfers
     seeing = replace(work, transfer=inputs.with_image(image))
-    return seeing, start, _transfers(seeing)
+    return seeing, _transfers(seeing)
 
 
 def _transfers(work: Work) -> list[FittedTransfer | None]:

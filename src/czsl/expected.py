@@ -35,7 +35,8 @@ def expected_shares(work: Work, start: Start) -> Floats | None:
         where there are too few votes, or the recipe learns no shares from them.
     """
     settings = work.recipe.pretrain
-    teaching = work.usable & ~work.catalogue.is_expert & has_target(work)
+    told = work.usable & has_target(work)
+    teaching = told & ~work.catalogue.is_expert
     half = np.random.default_rng([work.context.seed, len(teaching)]).permutation(len(teaching)) % 2
     smallest = min(np.count_nonzero(teaching & (half == side)) for side in (0, 1))
     if settings is None or settings.targets != "counts" or smallest < 2:
@@ -45,7 +46,6 @@ def expected_shares(work: Work, start: Start) -> Floats | None:
             "of two halves"
         )
         return None
-    voted = work.votes.counts.sum(axis=1) > 0
     shares = np.full(work.votes.counts.shape, np.nan)
     for side in (0, 1):
         rows = np.flatnonzero(teaching & (half != side))
@@ -59,7 +59,7 @@ def expected_shares(work: Work, start: Start) -> Floats | None:
             resampled=work.recipe.resampled,
             device=work.context.fabric.device,
         )
-        judged = np.flatnonzero(work.usable & voted & (half == side))
+        judged = np.flatnonzero(told & (half == side))
         logs = reader.stored(work.context.images, judged)
         shares[judged] = question_logs(logs, work.votes.layout.questions)
     return shares

@@ -6,7 +6,6 @@ calibrated majority, which few experts change little; without votes the experts'
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,15 +97,19 @@ class _Design:
         )
         return weight
 
-    def losses(self, fitted: Callable[[NDArray[np.bool_]], Floats], folds: Rows) -> Floats:
-        """Give the negative log-likelihood of each object as it is, fitted without its fold."""
-        first = np.arange(len(folds))
+    def losses(self, weight: Floats, rows: Rows) -> Floats:
+        """Give the negative log-likelihood of rows under a map's weights, shape (row,)."""
+        logits = self.offset + self.values[rows] @ weight
+        logs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+        losses: Floats = -logs[np.arange(len(rows)), self.labels[rows]]
+        return losses
+
+    def left_out(self, folds: Rows) -> Floats:
+        """Give the losses of each object as it is under the map fitted without its fold."""
         losses = np.zeros(len(folds))
         for fold in np.unique(folds):
-            out = first[folds == fold]
-            logits = self.offset + self.values[out] @ fitted(folds[self.places] != fold)
-            logs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-            losses[out] = -logs[np.arange(len(out)), self.labels[out]]
+            out = np.flatnonzero(folds == fold)
+            losses[out] = self.losses(self.fit(folds[self.places] != fold), out)
         return losses
 
 
@@ -139,12 +142,12 @@ def fit_votes_map(
     folds = deal_folds(first[places], labels, FOLDS, seed)
     design = _design(inputs, rows, labels, layout, seed=seed, image=False)
     answered, seen = _has_majority(layout, labels), image and inputs.image is not None
-    losses = design.losses(design.fit, folds) if answered or seen else np.zeros(0)
+    losses = design.left_out(folds) if answered or seen else np.zeros(0)
     notes = _slips(inputs, rows, labels, layout)
     gain, error, uses_image = np.nan, np.nan, False
     if seen:
         seeing = _design(inputs, rows, labels, layout, seed=seed, image=True)
-        found = seeing.losses(seeing.fit, folds)
+        found = seeing.left_out(folds)
         gain, error = paired_gain(losses, found)
         uses_image = gain > error
         notes.append(IMAGE_USED if uses_image else IMAGE_UNUSED)
@@ -152,7 +155,7 @@ def fit_votes_map(
     majority = _majority(design.offset, layout, inputs, len(design.centre), beside=True)
     fallback = False
     if answered:
-        better, spread = paired_gain(losses, design.losses(lambda kept: majority, folds))
+        better, spread = paired_gain(losses, design.losses(majority, np.arange(len(folds))))
         fallback = better > CLEARLY * spread
     if fallback:
         notes.append(FALLEN_BACK)
