@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from czsl.compare.contest import Contest, Drawn
 from czsl.compare.results import Results
-from czsl.compare.statistics import Draws, two_level_bootstrap
+from czsl.compare.statistics import Draws, Interval, two_level_bootstrap
 from czsl.compare.sweeps import BASE
-from czsl.scores import wilson_interval
+from czsl.scores import known_rows, wilson_interval
 
 DRAWS = 1000
 Row = dict[str, Any]
@@ -31,11 +28,7 @@ class Place:
 
     def contest(self, runs: Path, setting: str = BASE) -> Contest | None:
         """Open it; None where it is not on disk."""
-        if not (runs / self.folder / "comparison.json").exists():
-            return None
-        results = Results(runs / self.folder)
-        known = self.task in results.tasks and setting in results.settings
-        return Contest(results, self.task, setting, DRAWS) if known else None
+        return open_contest(runs / self.folder, self.task, setting)
 
     def row(self, measure: str, goal: str, found: Mapping[str, Any] | None) -> Row:
         """Write a row of the results; empty where nothing was measured."""
@@ -49,19 +42,31 @@ class Place:
         }
 
 
-def judged(contest: Contest | None, *arms: str) -> bool:
+def open_contest(folder: Path, task: str, setting: str = BASE) -> Contest | None:
+    """Open a task of a comparison in one setting; None where it is not there."""
+    if not (folder / "comparison.json").exists():
+        return None
+    results = Results(folder)
+    known = task in results.tasks and setting in results.settings
+    return Contest(results, task, setting, DRAWS) if known else None
+
+
+def judged(contest: Contest, *arms: str) -> bool:
     """Tell whether all of these arms judged every object."""
-    return contest is not None and all(
-        arm in contest.posteriors and not np.isnan(contest.posteriors[arm]).all(axis=2).any()
-        for arm in arms
+    return all(
+        arm in contest.posteriors and known_rows(contest.posteriors[arm]).all() for arm in arms
     )
+
+
+def values_of(found: Interval) -> dict[str, Any]:
+    """Give a mean with its interval, as a row has it."""
+    seeds = list(range(found.executions))
+    return {"value": found.mean, "low": found.low, "high": found.high, "seeds": seeds}
 
 
 def interval(drawn: Drawn, measure: str, draws: Draws) -> dict[str, Any]:
     """Give the mean of a measure with its interval, as a row has it."""
-    found = drawn.interval(measure, draws)
-    seeds = list(range(found.executions))
-    return {"value": found.mean, "low": found.low, "high": found.high, "seeds": seeds}
+    return values_of(drawn.interval(measure, draws))
 
 
 def errors_ratio(place: Place, runs: Path, arm: str, other: str, goal: str) -> Row:
@@ -75,9 +80,7 @@ def errors_ratio(place: Place, runs: Path, arm: str, other: str, goal: str) -> R
         (1 - mine.drawn["accuracy"]) / (1 - theirs.drawn["accuracy"]),
         contest.bootstrap,
     )
-    seeds = list(range(found.executions))
-    values = {"value": found.mean, "low": found.low, "high": found.high, "seeds": seeds}
-    return place.row(measure, goal, values)
+    return place.row(measure, goal, values_of(found))
 
 
 def fewer_experts(place: Place, runs: Path, fewer: int, base: Place) -> Iterator[Row]:
@@ -121,25 +124,22 @@ def against_the_better(place: Place, runs: Path, votes_arm: str, setting: str) -
         yield place.row(told, "not below 0", interval(less, measure, contest.bootstrap))
 
 
-def calibration(place: Place, runs: Path, arm: str) -> Row:
-    """Give the expected calibration error of an arm."""
+def score(place: Place, runs: Path, arm: str, column: str, told: str, goal: str) -> Row:
+    """Give a measure of an arm."""
     contest = place.contest(runs)
     found = None
     if contest is not None and judged(contest, arm):
-        found = interval(contest.measured[arm], "calibration_error", contest.bootstrap)
-    return place.row(f"calibration error, {arm}", "at most .02", found)
+        found = interval(contest.measured[arm], column, contest.bootstrap)
+    return place.row(told, goal, found)
 
 
 def coverage(place: Place, runs: Path, arm: str) -> Iterator[Row]:
     """Give the coverage of the sets of each class, on objects that nothing was fitted to."""
-    folder = runs / place.folder
-    if place.contest(runs) is None:
+    contest = place.contest(runs)
+    if contest is None or arm not in contest.posteriors:
         return
-    results = Results(folder)
-    cells = [
-        json.loads(path.read_text(encoding="utf-8")).get("coverage") or []
-        for path in sorted((folder / "cells" / place.task / BASE / arm).glob("*.json"))
-    ]
+    results = contest.results
+    cells = [cell.get("coverage") or [] for _, cell in results.cells(place.task, BASE, arm)]
     for k, name in enumerate(results.classes(place.task)):
         found = [cell[k] for cell in cells if cell]
         number = sum(one["n"] for one in found)

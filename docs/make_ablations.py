@@ -15,17 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from czsl.compare.contest import Contest
-from czsl.compare.results import Results
-from czsl.compare.sweeps import BASE
 from czsl.files import write_text
 from czsl.scores import known_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 
+from goal_rows import open_contest  # noqa: E402 (lies beside)
 from make_results import flat  # noqa: E402 (lies beside)
 
-DRAWS = 1000
 MEASURES = {"accuracy": "accuracy", "log_likelihood": "ln L"}
 
 HEAD = """\
@@ -166,7 +164,7 @@ def main(runs: Path, page: Path) -> None:
 
 def section(table: Table, runs: Path) -> Iterator[str]:
     """Write the tables of a heading: a row for each part, a column for each comparison."""
-    found = {data.name: contest(runs / data.folder, data.task) for data in table.data}
+    found = {data.name: open_contest(runs / data.folder, data.task) for data in table.data}
     contests = {name: one for name, one in found.items() if one is not None}
     yield f"## {table.title}\n"
     yield f"{table.about} Command: `{table.command}`.\n"
@@ -183,14 +181,6 @@ def section(table: Table, runs: Path) -> Iterator[str]:
             if any(cells):
                 yield f"| {label} | {' | '.join(cells)} |"
         yield ""
-
-
-def contest(folder: Path, task: str) -> Contest | None:
-    """Open a task of a comparison; None where it is not there."""
-    if not (folder / "comparison.json").exists():
-        return None
-    results = Results(folder)
-    return Contest(results, task, BASE, DRAWS) if task in results.tasks else None
 
 
 def changed(contests: Mapping[str, Contest]) -> dict[str, tuple[str, str]]:

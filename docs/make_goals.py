@@ -6,11 +6,10 @@ figures empty: nothing is made up for it.
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,10 @@ sys.path.insert(0, str(ROOT / "docs"))
 from goal_rows import (  # noqa: E402 (lies beside)
     Place,
     against_the_better,
-    calibration,
     coverage,
     errors_ratio,
     fewer_experts,
+    score,
 )
 
 REAL = "407 real galaxies, early or late type, out of fold"
@@ -36,40 +35,21 @@ TRANSFER = "votes-transfer"
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """A figure to reach, and where it is measured.
+    """A figure of the transfer to reach, and where it is measured.
 
     Parameters
     ----------
     on, measure, goal
         What is measured, how, and the figure to reach.
-    folder, arm, column
-        Comparison, arm and measure in its summary, or of the transfer its file and measure;
-        without a folder nothing was measured.
-    command
-        What measures it.
+    file, column
+        File of the transfer's scores, and what is read from it.
     """
 
     on: str
     measure: str
     goal: str
-    folder: str = ""
-    arm: str = ""
-    column: str = "accuracy"
-    command: str = ""
-
-
-def real(on: str, folder: str, arm: str, goal: str, column: str = "accuracy") -> Goal:
-    """Name a figure on real galaxies."""
-    measure = column.replace("_", " ")
-    return Goal(
-        on=f"{REAL}, {on}",
-        measure=measure,
-        goal=goal,
-        folder=folder,
-        arm=arm,
-        column=column,
-        command=COMMAND,
-    )
+    file: str
+    column: str
 
 
 def votes(
@@ -81,10 +61,8 @@ def votes(
             on=f"{on}, {inputs}, {experts:,} experts",
             measure=measure,
             goal=goal,
-            folder=TRANSFER,
-            arm=f"{task}-{experts}{more}",
+            file=f"{task}-{experts}{more}.json",
             column=column,
-            command=f"make {TRANSFER}",
         )
         for inputs, more in (("votes alone", ""), ("votes with debiased columns", "-extra"))
     )
@@ -97,12 +75,6 @@ SPIRALS = ("40,902 rows, three classes", "spirals")
 MERGERS = ("43,779 rows, mergers", "mergers")
 
 GOALS = (
-    real("image alone", "gz1", "default", ".975"),
-    real("image and raw votes", "gz1", "fused", ".978"),
-    real("image and votes with debiased columns", "gz1-debiased", "fused", ".987"),
-    real("image alone", "gz1", "default", "at most .02", "calibration_error"),
-    real("image and raw votes", "gz1", "fused", "at most .02", "calibration_error"),
-    real("raw votes alone", "gz1", "logistic", ""),
     *votes(*EARLY_LATE, 100, "accuracy", ".963"),
     *votes(*EARLY_LATE, 100, *CALIBRATED),
     *votes(*EARLY_LATE, 1636, "accuracy", ".969"),
@@ -134,8 +106,7 @@ FEW_VOTES = ("votes=1", "votes=5")
 
 def main(runs: Path) -> None:
     """Write both files."""
-    rows = [measured(runs, goal) for goal in GOALS]
-    rows += compared(runs)
+    rows = [*real(runs), *(measured(runs, goal) for goal in GOALS), *compared(runs)]
     write_json(ROOT / "docs" / "results.json", rows)
     write_text(ROOT / "docs" / "goals.md", "\n".join([*page(rows), ""]))
 
@@ -157,29 +128,33 @@ def compared(runs: Path) -> Iterator[dict[str, Any]]:
     yield from against_the_better(fewest, runs, "logistic", f"experts={FEWER}")
     for place in (DEBIASED, *SIMULATED):
         for arm in ("default", "fused"):
-            yield calibration(place, runs, arm)
+            told = f"calibration error, {arm}"
+            yield score(place, runs, arm, "calibration_error", told, "at most .02")
     for place in (GZ1, *SIMULATED):
         for arm in ("default", "fused"):
             yield from coverage(place, runs, arm)
 
 
 def measured(runs: Path, goal: Goal) -> dict[str, Any]:
-    """Give a row of the results; value and limits are None where nothing was measured."""
-    row: dict[str, Any] = {name: asdict(goal)[name] for name in ("on", "measure", "goal")}
-    row |= {"value": None, "low": None, "high": None, "seeds": [], "command": goal.command}
-    if goal.folder == TRANSFER:
-        return row | transferred(runs / TRANSFER / f"{goal.arm}.json", goal.column)
-    path = runs / goal.folder / "summary.csv"
-    if not goal.folder or not path.exists():
-        return row
-    with path.open(newline="", encoding="utf-8") as file:
-        for line in csv.DictReader(file):
-            wanted = (goal.arm, "test", goal.column)
-            if (line["arm"], line["set"], line["measure"]) == wanted:
-                row |= {name: float(line[name]) for name in ("low", "high")}
-                row["value"] = float(line["mean"])
-                row["seeds"] = list(range(int(line["executions"])))
-    return row
+    """Give a row of the transfer; value and limits are None where nothing was measured."""
+    row: dict[str, Any] = {"on": goal.on, "measure": goal.measure, "goal": goal.goal}
+    row |= {"value": None, "low": None, "high": None, "seeds": [], "command": f"make {TRANSFER}"}
+    return row | transferred(runs / TRANSFER / goal.file, goal.column)
+
+
+def real(runs: Path) -> Iterator[dict[str, Any]]:
+    """Give the rows of real galaxies."""
+    told = {"accuracy": "accuracy", "calibration_error": "calibration error"}
+    for place, arm, inputs, column, goal in (
+        (GZ1, "default", "image alone", "accuracy", ".975"),
+        (GZ1, "fused", "image and raw votes", "accuracy", ".978"),
+        (DEBIASED, "fused", "image and votes with debiased columns", "accuracy", ".987"),
+        (GZ1, "default", "image alone", "calibration_error", "at most .02"),
+        (GZ1, "fused", "image and raw votes", "calibration_error", "at most .02"),
+        (GZ1, "logistic", "raw votes alone", "accuracy", ""),
+    ):
+        named = replace(place, on=f"{REAL}, {inputs}")
+        yield score(named, runs, arm, column, told[column], goal)
 
 
 def transferred(path: Path, column: str) -> dict[str, Any]:

@@ -20,11 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl import Catalogue
+from czsl.compare.measures import prepare
 from czsl.compare.tasks import published_tasks
 from czsl.files import write_json
 from czsl.recipes import Transfer
-from czsl.reliability import calibration_error, reliability
-from czsl.scores import log_loss
 from czsl.stages.targets import make_layout, transfer_inputs
 from czsl.stages.transfer import fit_transfer
 
@@ -96,16 +95,11 @@ def measure(folder: Path, name: str, experts: int, seeds: int, extra: bool, kind
 
 def scores(posterior: Floats, truth: Rows, prior: Floats, name: str) -> dict[str, float]:
     """Give the accuracy, for mergers the G-mean of posterior / prior, and two of probabilities."""
-    chosen = posterior.argmax(axis=1)
-    score = np.mean(chosen == truth)
-    if name == "mergers":
-        chosen = (posterior / prior).argmax(axis=1)
-        recalls = [np.mean(chosen[truth == label] == label) for label in np.unique(truth)]
-        score = np.prod(recalls) ** (1 / len(recalls))
+    found = prepare(posterior, truth, prior).values()
     return {
-        "score": float(score),
-        "log_loss": log_loss(posterior, truth),
-        "calibration_error": calibration_error(reliability(posterior, truth)) or 0.0,
+        "score": found["gmean_moved" if name == "mergers" else "accuracy"],
+        "log_loss": -found["log_likelihood"],
+        "calibration_error": found["calibration_error"],
     }
 
 
