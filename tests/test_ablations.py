@@ -1,21 +1,15 @@
 """The page of ablations says what the comparisons say, and the parts it changes are real."""
 
-import importlib.util
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from czsl.compare.arms import all_arms
-from czsl.compare.compare import compare
 from czsl.compare.contest import Contest
-from czsl.compare.plan import Task
-from czsl.compare.protocols import Protocol
 from czsl.compare.results import Results
-from czsl.model import Hardware
 from czsl.recipes import RECIPES, recipe_settings
-from votes_only import votes_config, write_table
+from scripts import load
+from votes_only import compare_votes
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,39 +17,21 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture(scope="module")
 def made():
     """The script that writes the page."""
-    path = ROOT / "docs" / "make_ablations.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load(ROOT / "docs" / "make_ablations.py")
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """A comparison of votes alone, under the name of one that the page shows."""
     folder = tmp_path_factory.mktemp("ablations")
-    config = votes_config(write_table(folder / "table"))
-    arms = all_arms(config)
-    task = Task.of(
-        config,
-        "spirals",
-        arms=("majority",),
-        more={"default": arms["logistic"], "experts": arms["perceptron"]},
-    )
-    compare(
-        [task],
-        folder / "runs" / "simulated",
-        protocol=Protocol(name="czsl2023", experts=0.2, folds=3),
-        hardware=Hardware(device="cpu", threads=1),
-    )
+    compare_votes(folder / "table", folder / "runs" / "simulated")
     return folder / "runs"
 
 
 def test_a_gain_is_the_difference_of_its_arms(made, runs, tmp_path):
     made.main(runs, tmp_path / "ablations.md")
     page = (tmp_path / "ablations.md").read_text(encoding="utf-8")
-    contest = Contest(Results(runs / "simulated"), "spirals", "all", made.DRAWS)
+    contest = Contest(Results(runs / "simulated"), "spirals", "all", 1000)
     for measure in ("accuracy", "log_likelihood"):
         found = contest.difference("default", "experts").interval(measure, contest.bootstrap)
         told = f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"

@@ -1,6 +1,5 @@
 """The documentation says what is so: its snippets run, its names exist, it builds unwarned."""
 
-import importlib.util
 import json
 import re
 import shutil
@@ -8,19 +7,16 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 import czsl
 from czsl.cli import main as cli
 from czsl.compare.arms import GROUPS, TIERS, all_arms
-from czsl.compare.compare import compare
 from czsl.compare.contest import Contest
 from czsl.compare.differences import DIFFERENCES
 from czsl.compare.measures import MEASURES
-from czsl.compare.plan import Task
-from czsl.compare.protocols import SETS, Protocol
+from czsl.compare.protocols import SETS
 from czsl.compare.results import Results
 from czsl.compare.summary import CELLS, SUMMARY
 from czsl.compare.sweeps import SWEEPS
@@ -28,10 +24,10 @@ from czsl.config import make_config, write_config
 from czsl.decisions import read_costs
 from czsl.errors import CzslError
 from czsl.flags import MEANING, Flag
-from czsl.model import Hardware
 from czsl.recipes import RECIPES, recipe_settings
+from scripts import load
 from tiny import quick, tiny_config, write_survey
-from votes_only import votes_config, write_table
+from votes_only import compare_votes
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -49,17 +45,6 @@ def commands(page: Path) -> list[str]:
     text = page.read_text(encoding="utf-8")
     lines = [line.partition("#")[0] for block in blocks(page, "sh") for line in block.split("\n")]
     return [*lines, *re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)]
-
-
-def load(path: Path) -> ModuleType:
-    """Import a file of the documentation."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -288,21 +273,7 @@ def made():
 def runs(tmp_path_factory, made):
     """Comparisons and a demo as their commands leave them, of a tiny table of votes."""
     folder = tmp_path_factory.mktemp("results")
-    config = votes_config(write_table(folder / "table"))
-    arms = all_arms(config)
-    task = Task.of(
-        config,
-        "spirals",
-        arms=("majority",),
-        more={"default": arms["logistic"], "experts": arms["perceptron"]},
-    )
-    compare(
-        [task],
-        folder / "runs" / "gz1",
-        protocol=Protocol(name="czsl2023", experts=0.2, folds=3),
-        sweeps=["votes=3"],
-        hardware=Hardware(device="cpu", threads=1),
-    )
+    compare_votes(folder / "table", folder / "runs" / "gz1", sweeps=("votes=3",))
     for one in (*made.COMPARISONS[1:], *made.SWEEPS):
         shutil.copytree(folder / "runs" / "gz1", folder / "runs" / one.folder)
     demo = folder / "demo"

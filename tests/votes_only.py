@@ -6,7 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from czsl.compare.arms import all_arms
+from czsl.compare.compare import compare
+from czsl.compare.plan import Task
+from czsl.compare.protocols import Protocol
 from czsl.config import Config, make_config
+from czsl.model import Hardware
 
 ANSWERS = ("smooth", "disc", "other")
 
@@ -46,3 +51,22 @@ def votes_config(folder: Path, **changes: Any) -> Config:
     for section, values in changes.items():
         content[section] = {**content.get(section, {}), **values}
     return make_config(content, folder=folder)
+
+
+def compare_votes(folder: Path, out: Path, *, sweeps: tuple[str, ...] = ()) -> None:
+    """Compare arms of votes on the table, two of them under names that pages show."""
+    config = votes_config(write_table(folder))
+    arms = all_arms(config)
+    task = Task.of(
+        config,
+        "spirals",
+        arms=("majority",),
+        more={"default": arms["logistic"], "experts": arms["perceptron"]},
+    )
+    compare(
+        [task],
+        out,
+        protocol=Protocol(name="czsl2023", experts=0.2, folds=3),
+        sweeps=sweeps,
+        hardware=Hardware(device="cpu", threads=1),
+    )

@@ -1,7 +1,6 @@
 """The example that asks what images without a label are worth: its arms, and its program."""
 
 import csv
-import importlib.util
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from czsl.model import Hardware
 from czsl.stages.finetune import layer_rates
 from czsl.train.checkpoint import load_tensors
 from czsl.train.samples import to_tensor
+from scripts import load
 from tiny import Recorded, quick, tiny_config, write_survey
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "unlabelled" / "unlabelled.py"
@@ -31,12 +31,8 @@ ONE = {"finetune": {"transferred": 1.0}}  # one weight: none is chosen by out-of
 @pytest.fixture(scope="module")
 def example():
     """The program, as a module."""
-    found = importlib.util.spec_from_file_location("unlabelled", EXAMPLE)
-    module = importlib.util.module_from_spec(found)
-    sys.modules[found.name] = module
-    found.loader.exec_module(module)
-    yield module
-    del sys.modules[found.name]
+    yield load(EXAMPLE)
+    del sys.modules[EXAMPLE.stem]
 
 
 @pytest.fixture(scope="module")
