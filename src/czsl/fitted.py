@@ -108,6 +108,7 @@ def out_of_fold_table(predictor: Predictor, catalogue: Catalogue, images: ImageS
         votes=record.votes,
         fused=record.fused,
         flags=images.flags[catalogue.is_expert] | vote_flags(experts, record.image, record.votes),
+        hashes=np.zeros(len(experts), np.uint64),
     )
     judge = make_judge(predictor)
     verdicts = judge.judge(posteriors.best, posteriors.source, experts.weights)

@@ -230,7 +230,8 @@ class CzSL:
         predictor = self.predictor
         judge = make_judge(predictor, decide, coverage)
         with predictor.decoder(catalogue.config, self.hardware.threads) as decoder:
-            posteriors = predictor.posteriors(catalogue, decoder, Seen())
+            posteriors = predictor.posteriors(catalogue, decoder)
+        posteriors = posteriors.marked(Seen().add(posteriors.hashes, catalogue.positions))
         verdicts = judge.judge(posteriors.best, posteriors.source, catalogue.weights)
         return to_astropy(predictions_table(catalogue, posteriors, verdicts))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from czsl.catalogue import Catalogue
+from czsl.flags import Flag
 from czsl.record import best_posterior
 from czsl.scores import known_rows
 from czsl.verdicts import Verdicts
@@ -33,12 +34,21 @@ class Posteriors:
         missing, NaN where both are; all NaN in models that do not fuse.
     flags
         Sum of :class:`czsl.flags.Flag`, shape (object,).
+    hashes
+        Hash of each image's pixels, shape (object,), uint64; 0 where it was not
+        looked at.
     """
 
     image: Floats
     votes: Floats
     fused: Floats
     flags: NDArray[np.uint32]
+    hashes: NDArray[np.uint64]
+
+    def marked(self, duplicates: NDArray[np.bool_]) -> Posteriors:
+        """Give the same with the flag of duplicates where it is true, shape (object,)."""
+        more = np.where(duplicates, np.uint32(Flag.DUPLICATE), np.uint32(0))
+        return replace(self, flags=self.flags | more)
 
     @property
     def best(self) -> Floats:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +20,13 @@ from torch import nn
 from czsl.bundle import ModelContent, read_bundle, write_bundle
 from czsl.card import describe_size, model_card
 from czsl.catalogue import Catalogue
-from czsl.catalogue.duplicates import Seen, pixel_hashes
+from czsl.catalogue.duplicates import pixel_hashes
 from czsl.config import Config
 from czsl.errors import ArgumentError, ModelError
 from czsl.flags import UNUSABLE_IMAGE, Flag
 from czsl.images.decoder import Decoder
 from czsl.images.source import open_source
+from czsl.images.worker import Batch
 from czsl.nets.pretrained import encoder_from_json
 from czsl.predictions import Posteriors
 from czsl.quality import vote_flags
@@ -37,6 +40,12 @@ from czsl.stages.transfer import FittedTransfer
 from czsl.train.checkpoint import Tensors, prefixed, without_prefix
 
 Floats = NDArray[np.float64]
+
+DECODED = 1024
+"""Objects whose images are decoded together."""
+
+AHEAD = 2
+"""So many such batches may wait for the networks."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -206,13 +215,7 @@ class Predictor:
             processes=processes,
         )
 
-    def posteriors(
-        self,
-        catalogue: Catalogue,
-        decoder: Decoder,
-        seen: Seen | None = None,
-        batch: int = 1024,
-    ) -> Posteriors:
+    def posteriors(self, catalogue: Catalogue, decoder: Decoder) -> Posteriors:
         """Give the posteriors of objects from their images and their votes.
 
         Parameters
@@ -221,10 +224,6 @@ class Predictor:
             The objects.
         decoder
             Open decoder of their images.
-        seen
-            What the objects before them look like, to find duplicates; takes these in.
-        batch
-            Objects that are decoded together.
 
         Raises
         ------
@@ -234,32 +233,66 @@ class Predictor:
         ImageError
             Where a path leads out of the folder.
         """
-        self._check_words(catalogue)
-        flags = np.zeros(len(catalogue), np.uint32)
-        image = np.full((len(catalogue), self.layout.classes), np.nan)
-        hashes = np.zeros(len(catalogue), np.uint64)
-        for rows in _chunks(len(catalogue), batch):
-            part = decoder.decode(
-                catalogue.ids[rows].tolist(), catalogue.images[rows].tolist(), catalogue.rows[rows]
-            )
-            usable = np.flatnonzero((part.flags & int(UNUSABLE_IMAGE)) == 0)
-            self._check_sizes(part.sizes[usable], catalogue.ids[rows][usable])
-            flags[rows] = part.flags
-            read = self.reader.read(part.pixels[usable])
-            image[rows[usable]] = softmax(read.logits / self.content.temperature)
-            hashes[rows[usable]] = pixel_hashes(part.pixels[usable])
-            if self.novelty is not None and len(usable):
-                unlike = rows[usable[self.novelty.unlike(read.features)]]
-                flags[unlike] |= np.uint32(Flag.UNLIKE_TRAINING)
-        votes = self.votes_posterior(catalogue)
-        flags |= vote_flags(catalogue, image, votes)
+        return next(self.stream([catalogue], decoder))[1]
+
+    def stream(
+        self, catalogues: Iterable[Catalogue], decoder: Decoder
+    ) -> Iterator[tuple[Catalogue, Posteriors]]:
+        """Give the posteriors of one catalogue after another, decoding ahead of the networks.
+
+        Parameters
+        ----------
+        catalogues
+            The objects, of which a few at a time are in memory.
+        decoder
+            Open decoder of their images.
+
+        Yields
+        ------
+        Catalogue, Posteriors
+            A catalogue, and what is said of its objects.
+
+        Raises
+        ------
+        ModelError, ImageError
+            As :meth:`posteriors`.
+        """
+        for part, pixels in _ahead(self._parts(catalogues), decoder):
+            if part.start == 0:
+                found = _Found.nothing(len(part.catalogue), self.layout.classes)
+            self._look(found, part, pixels)
+            if part.stop == len(part.catalogue):
+                yield part.catalogue, self._posteriors(part.catalogue, found)
+
+    def _parts(self, catalogues: Iterable[Catalogue]) -> Iterator[_Part]:
+        """Cut catalogues into what is decoded together."""
+        for catalogue in catalogues:
+            self._check_words(catalogue)
+            for start in range(0, max(1, len(catalogue)), DECODED):
+                stop = min(start + DECODED, len(catalogue))
+                yield _Part(catalogue=catalogue, start=start, stop=stop)
+
+    def _look(self, found: _Found, part: _Part, batch: Batch) -> None:
+        """Let the networks look at the images of a part."""
+        usable = np.flatnonzero((batch.flags & int(UNUSABLE_IMAGE)) == 0)
+        rows = part.start + usable
+        self._check_sizes(batch.sizes[usable], part.catalogue.ids[rows])
+        found.flags[part.start : part.stop] = batch.flags
+        read = self.reader.read(batch.pixels[usable])
+        found.image[rows] = softmax(read.logits / self.content.temperature)
+        found.hashes[rows] = pixel_hashes(batch.pixels[usable])
+        if self.novelty is not None and len(usable):
+            found.flags[rows[self.novelty.unlike(read.features)]] |= np.uint32(Flag.UNLIKE_TRAINING)
+
+    def _posteriors(self, catalogue: Catalogue, found: _Found) -> Posteriors:
+        """Add what the votes say."""
+        image, votes = found.image, self.votes_posterior(catalogue)
+        flags = found.flags | vote_flags(catalogue, image, votes)
         flags[np.isin(id_hashes(catalogue.ids), self.trained)] |= np.uint32(Flag.TRAINED_ON)
-        if seen is not None:
-            flags[seen.add(hashes, catalogue.positions)] |= np.uint32(Flag.DUPLICATE)
         fused = (
             np.full_like(image, np.nan) if self.fusion is None else self.fusion.fuse(image, votes)
         )
-        return Posteriors(image=image, votes=votes, fused=fused, flags=flags)
+        return Posteriors(image=image, votes=votes, fused=fused, flags=flags, hashes=found.hashes)
 
     def votes_posterior(self, catalogue: Catalogue) -> Floats:
         """Give the posterior from the votes, shape (object, class); NaN where there are none."""
@@ -324,7 +357,50 @@ def id_hashes(ids: NDArray[np.str_]) -> NDArray[np.int64]:
     return np.frombuffer(b"".join(digests), np.int64)
 
 
-def _chunks(count: int, size: int) -> Iterator[NDArray[np.int64]]:
-    """Cut rows into runs."""
-    for start in range(0, count, size):
-        yield np.arange(start, min(start + size, count))
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Part:
+    """Objects of a catalogue that are decoded together."""
+
+    catalogue: Catalogue
+    start: int
+    stop: int
+
+    def decoded(self, decoder: Decoder) -> Batch:
+        """Decode their images."""
+        of, rows = self.catalogue, slice(self.start, self.stop)
+        return decoder.decode(of.ids[rows].tolist(), of.images[rows].tolist(), of.rows[rows])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Found:
+    """What images say of the objects of a catalogue, filled part by part."""
+
+    image: Floats
+    flags: NDArray[np.uint32]
+    hashes: NDArray[np.uint64]
+
+    @classmethod
+    def nothing(cls, objects: int, classes: int) -> _Found:
+        """Start with nothing known."""
+        return cls(
+            image=np.full((objects, classes), np.nan),
+            flags=np.zeros(objects, np.uint32),
+            hashes=np.zeros(objects, np.uint64),
+        )
+
+
+def _ahead(parts: Iterable[_Part], decoder: Decoder) -> Iterator[tuple[_Part, Batch]]:
+    """Decode each part while the one before is looked at."""
+    if decoder.processes == 1:
+        for part in parts:
+            yield part, part.decoded(decoder)
+        return
+    with ThreadPoolExecutor(1) as thread:
+        waiting: deque[tuple[_Part, Future[Batch]]] = deque()
+        for part in parts:
+            waiting.append((part, thread.submit(part.decoded, decoder)))
+            if len(waiting) > AHEAD:
+                first, batch = waiting.popleft()
+                yield first, batch.result()
+        for first, batch in waiting:
+            yield first, batch.result()

@@ -140,8 +140,9 @@ def predict_table(
     def parts() -> Iterator[pa.Table]:
         seen = Seen()
         with predictor.decoder(config, processes) as decoder:
-            for catalogue in limited(scan_catalogue(config, table, rows=ROWS), limit):
-                posteriors = predictor.posteriors(catalogue, decoder, seen)
+            catalogues = limited(scan_catalogue(config, table, rows=ROWS), limit)
+            for catalogue, found in predictor.stream(catalogues, decoder):
+                posteriors = found.marked(seen.add(found.hashes, catalogue.positions))
                 verdicts = judge.judge(posteriors.best, posteriors.source, catalogue.weights)
                 part = predictions_table(catalogue, posteriors, verdicts)
                 done.rows += len(part)
