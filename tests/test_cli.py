@@ -157,6 +157,8 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(survey: Path, tmp_path: Path)
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
+        # Whoever runs the tests in the background has it ignored, and children take that over.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         deadline = time.monotonic() + 300
         # The whole name: while it is written it has another, which an interrupt removes.
