@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from czsl.errors import ConfigError, Problems, nearest
 from czsl.files import write_text
 from czsl.recipes import Recipe, Settings, make_recipe, recipe_settings
+from czsl.remote import located
 from czsl.sections import (
     CatalogueSettings,
     ClassesSettings,
@@ -74,9 +75,9 @@ class Config(Settings):
         return self
 
     @property
-    def table(self) -> Path:
-        """Where the table is."""
-        return self.folder / self.catalogue.table
+    def table(self) -> Path | str:
+        """Where the table is: its path, or its address."""
+        return located(self.folder, self.catalogue.table)
 
     def to_toml(self) -> str:
         """Write the configuration, every default spelled out, as TOML."""

@@ -9,6 +9,8 @@ ImageError          images as a whole cannot be used (one bad image is a flag)
 ModelError          a model folder is truncated, foreign, changed or too new
 RunError            a run folder cannot be continued
 WriteError          a file cannot be written; what stood there before is intact
+ServerError         a server does not give a file, though it was asked several times
+ProcessLostError    of the processes of one fit another has ended, or cannot be reached
 MissingExtraError   an optional package is needed and not installed
 ArgumentError       an array or a value given to a function of ours cannot be used
 NotFittedError      a result is asked of a model that was not fitted
@@ -55,6 +57,14 @@ class RunError(CzslError):
 
 class WriteError(CzslError):
     """A file cannot be written; what stood there before is intact."""
+
+
+class ServerError(CzslError):
+    """A server does not give a file; what was finished before is kept."""
+
+
+class ProcessLostError(CzslError):
+    """Of the processes of one fit another has ended; what was finished before is kept."""
 
 
 class MissingExtraError(CzslError):

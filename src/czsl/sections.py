@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from czsl.errors import nearest
 from czsl.recipes import Settings
+from czsl.remote import address_slips
 from czsl.slips import refuse
 
 
@@ -40,21 +41,24 @@ class CatalogueSettings(Settings):
     Parameters
     ----------
     table
-        CSV, ECSV, Parquet, FITS or VOTable file, relative to the configuration file.
+        CSV, ECSV, Parquet, FITS or VOTable file, relative to the configuration file, or its
+        address (``"s3://survey/galaxies.parquet"``).
     id
         Column of the object's id; read as text always.
     images
         Where an object's image is: a pattern of columns (``"images/{id}.jpg"``), which
         may lead into an archive (``"cutouts.zip/{id}.jpg"``), an HDF5 data set
         (``"cutouts.h5"``) or a column of image bytes in the table (``"{image_bytes}"``).
-        ``{band}`` stands for each of the bands in ``[images]``.
+        ``{band}`` stands for each of the bands in ``[images]``. Files and Parquet may be given
+        by address (``"s3://survey/images/{id}.jpg"``).
     fold
         Column of fold numbers; without it folds are made by seed.
     position
         Columns of right ascension and declination, degrees: objects within 1 arcsecond of one
         another are told of.
     roots
-        More folders that images may lie in, besides the configuration file's own.
+        More folders that images may lie in, besides the configuration file's own and that of
+        an address in ``images``.
     """
 
     table: str
@@ -69,6 +73,15 @@ class CatalogueSettings(Settings):
         left = re.sub(r"\{[^{}]+\}", "", self.images or "")
         if "{" in left or "}" in left:
             refuse([f"'images' is {self.images!r}; each column stands in braces, as {{{self.id}}}"])
+        named = {"table": (self.table,), "images": (self.images or "",), "roots": self.roots}
+        refuse(
+            [
+                f"{key!r} {slip}"
+                for key, places in named.items()
+                for place in places
+                for slip in address_slips(place)
+            ]
+        )
         return self
 
 

@@ -181,9 +181,9 @@ def test_absurdly_large_file_is_not_read(kind, tmp_path, monkeypatch):
 # What is special to one kind.
 
 
-def test_web_addresses_are_refused():
-    with pytest.raises(ImageError, match="web addresses are not read; download"):
-        open_source("https://survey.org/{id}.jpg", folder=Path())
+def test_chained_addresses_are_refused():
+    with pytest.raises(ImageError, match="is no plain address; one begins with its protocol"):
+        open_source("zip://{id}.jpg::https://survey.org/a.zip", folder=Path())
 
 
 def test_folder_with_two_images_of_one_object(tmp_path):

@@ -231,7 +231,7 @@ def scan_catalogue(
     config
         The configuration, or that of a model.
     path
-        The table; by default that of the configuration.
+        The table, or its address; by default that of the configuration.
     rows
         Objects in a part.
 
@@ -240,7 +240,7 @@ def scan_catalogue(
     CatalogueError
         Where the table cannot be used, or a part of it: all that is wrong with the part.
     """
-    path = config.table if path is None else Path(path)
+    path = config.table if path is None else path
     problems = Problems()
     names = column_names(path)
     check_columns(needed_columns(config), names, problems, name=str(path))
@@ -291,7 +291,7 @@ def _with_units(config: Config, questions: Sequence[Votes]) -> Config:
 class _Reader:
     """Reads the parts of a catalogue from a table whose columns are known."""
 
-    def __init__(self, config: Config, path: Path, names: Sequence[str]) -> None:
+    def __init__(self, config: Config, path: str | Path, names: Sequence[str]) -> None:
         self.config = config
         self.name = str(path)
         pattern = config.catalogue.images

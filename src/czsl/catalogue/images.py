@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from czsl.remote import is_address
+
 BAND = "band"
 """The name in a pattern that stands for each band, not for a column."""
 
@@ -77,4 +79,4 @@ def holds_many(pattern: str, folder: Path) -> bool:
     (True, False)
     """
     inside = any(_CONTAINER.search(part) for part in PurePath(pattern).parts)
-    return inside or (folder / pattern).is_dir()
+    return inside or is_address(pattern) or (folder / pattern).is_dir()

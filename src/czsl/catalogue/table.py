@@ -10,13 +10,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 import pyarrow as pa
 
 from czsl.catalogue.arrow import as_numbers, as_text
 from czsl.errors import CatalogueError, Problems, nearest
+from czsl.remote import is_address, plain
 
 KINDS: dict[str, str] = {
     ".csv": "csv",
@@ -34,25 +35,34 @@ ENDINGS: tuple[str, ...] = tuple(KINDS)
 """Endings of the files that can be read as tables."""
 
 
+Place = Path | str
+"""The path of a table, or its address."""
+
+
 class TableFormat(Protocol):
     """What an adapter of a table format can do."""
 
-    def names(self, path: Path) -> list[str]:
+    def names(self, path: Place) -> list[str]:
         """List the columns."""
         ...
 
-    def count(self, path: Path) -> int:
+    def count(self, path: Place) -> int:
         """Count the rows."""
         ...
 
     def scan(
-        self, path: Path, columns: Sequence[str], as_given: Sequence[str], rows: int | None
+        self, path: Place, columns: Sequence[str], as_given: Sequence[str], rows: int | None
     ) -> Iterator[pa.Table]:
         """Yield the columns in about so many rows at a time, or (None) all at once.
 
         Columns in ``as_given`` keep the spelling of the file, where it is a text file.
         """
         ...
+
+
+def _place(path: Place) -> Place:
+    """Tell addresses from paths, which may come as text too."""
+    return path if is_address(path) else Path(path)
 
 
 def column_names(path: str | Path) -> list[str]:
@@ -63,7 +73,7 @@ def column_names(path: str | Path) -> list[str]:
     CatalogueError
         Where the file is missing, broken, of an unknown kind, or names a column twice.
     """
-    path = Path(path)
+    path = _place(path)
     with _reading(path):
         names = _format(path).names(path)
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -81,7 +91,7 @@ def count_rows(path: str | Path) -> int:
     CatalogueError
         Where the file cannot be read.
     """
-    path = Path(path)
+    path = _place(path)
     with _reading(path):
         return _format(path).count(path)
 
@@ -94,7 +104,7 @@ def bytes_columns(path: str | Path) -> list[str]:
     CatalogueError
         Where the file cannot be read.
     """
-    path = Path(path)
+    path = _place(path)
     if KINDS.get(ending(path)) != "parquet":
         return []
     from czsl.catalogue import table_parquet
@@ -116,7 +126,7 @@ def read_table(
     Parameters
     ----------
     path
-        The file; its ending says its kind.
+        The file, or its address; its ending says its kind.
     columns
         The columns to read, in this order; by default all.
     text
@@ -135,7 +145,7 @@ def read_table(
     CatalogueError
         Where the file is missing, broken or of an unknown kind, or has no such column.
     """
-    parts = list(_scan(Path(path), columns, text, numbers, None, problems))
+    parts = list(_scan(_place(path), columns, text, numbers, None, problems))
     return pa.concat_tables(parts)
 
 
@@ -154,11 +164,11 @@ def scan_table(
     are read whole, then cut. Parameters and errors are those of :func:`read_table`. A
     table without rows gives one batch without rows.
     """
-    return _scan(Path(path), columns, text, numbers, rows, problems)
+    return _scan(_place(path), columns, text, numbers, rows, problems)
 
 
 def _scan(
-    path: Path,
+    path: Place,
     columns: Sequence[str] | None,
     text: Sequence[str],
     numbers: Sequence[str],
@@ -202,7 +212,7 @@ def _cut(batches: Iterable[pa.Table], rows: int | None) -> Iterator[pa.Table]:
 
 def _typed(
     batch: pa.Table,
-    path: Path,
+    path: Place,
     text: Sequence[str],
     numbers: Sequence[str],
     problems: Problems | None,
@@ -222,7 +232,7 @@ def _typed(
     return batch
 
 
-def _format(path: Path) -> TableFormat:
+def _format(path: Place) -> TableFormat:
     """Find the adapter of a file by its ending."""
     kind = KINDS.get(ending(path))
     if kind is None:
@@ -247,22 +257,23 @@ def _format(path: Path) -> TableFormat:
     return table_astropy
 
 
-def ending(path: Path) -> str:
+def ending(path: Place) -> str:
     """Tell the ending that says a table's kind, in small letters.
 
     Examples
     --------
-    >>> ending(Path("a.b.CSV")), ending(Path("survey.fits.gz"))
+    >>> ending(Path("a.b.CSV")), ending("https://zenodo.org/survey.fits.gz?download=1")
     ('.csv', '.fits.gz')
     """
-    suffix = path.suffix.lower()
+    name = PurePosixPath(plain(path)) if isinstance(path, str) else path
+    suffix = name.suffix.lower()
     if suffix == ".gz":
-        return Path(path.stem).suffix.lower() + suffix
+        return Path(name.stem).suffix.lower() + suffix
     return suffix
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(path: Place) -> Iterator[None]:
     """Translate what the system and the libraries say of a file that cannot be read."""
     try:
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from xml.parsers.expat import ExpatError
 
@@ -15,20 +16,21 @@ from astropy.table import Table
 
 from czsl.catalogue.arrow import arrow_column
 from czsl.errors import CatalogueError
+from czsl.remote import plain, read_bytes, stamp_and_size
 
 
-def names(path: Path) -> list[str]:
+def names(path: Path | str) -> list[str]:
     """List the columns."""
     return list(_read(path).colnames)
 
 
-def count(path: Path) -> int:
+def count(path: Path | str) -> int:
     """Count the rows."""
     return len(_read(path))
 
 
 def scan(
-    path: Path, columns: Sequence[str], as_given: Sequence[str], rows: int | None
+    path: Path | str, columns: Sequence[str], as_given: Sequence[str], rows: int | None
 ) -> Iterator[pa.Table]:
     """Yield the columns in one batch; masked values are missing."""
     del as_given, rows  # Both formats name their types; neither can be read in parts.
@@ -46,23 +48,24 @@ def scan(
     )
 
 
-def _read(path: Path) -> Table:
+def _read(path: Path | str) -> Table:
     """Read the file, or take what was read for its names, if it has not changed since."""
+    if isinstance(path, str):
+        return _parse(path, stamp_and_size(path)[0])
     status = path.stat()
-    return _parse(path, status.st_mtime_ns, status.st_size)
+    return _parse(path, f"{status.st_mtime_ns}-{status.st_size}")
 
 
 @lru_cache(maxsize=1)
-def _parse(path: Path, changed: int, size: int) -> Table:
+def _parse(path: Path | str, stamp: str) -> Table:
     """Parse the file; the last one is kept until its columns were given."""
-    del changed, size  # They only tell a file from what stood there before.
+    del stamp  # It only tells a file from what stood there before.
     # Opened here, since astropy leaves files open that it fails to read.
     try:
-        if path.suffix.lower() == ".ecsv":
-            lines = path.read_text(encoding="utf-8").splitlines()
-            return Table.read(lines, format="ascii.ecsv")
-        with path.open("rb") as file:
-            return parse_single_table(file).to_table(use_names_over_ids=True)
+        content = read_bytes(path) if isinstance(path, str) else path.read_bytes()
+        if plain(path).lower().endswith(".ecsv"):
+            return Table.read(content.decode("utf-8").splitlines(), format="ascii.ecsv")
+        return parse_single_table(BytesIO(content)).to_table(use_names_over_ids=True)
     except (ValueError, IndexError, VOTableSpecError, ExpatError) as error:
         reason = str(error).strip().split("\n")[0]
         raise CatalogueError(f"{path}: cannot be read ({reason})") from error

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
 
 from czsl.catalogue.arrow import MISSING, without_empty_text
+from czsl.remote import opened
 
 
-def names(path: Path) -> list[str]:
+def names(path: Path | str) -> list[str]:
     """List the columns."""
     with _open(path, None, ()) as reader:
         return list(reader.schema.names)
 
 
-def count(path: Path) -> int:
+def count(path: Path | str) -> int:
     """Count the rows, by reading one column."""
     first = names(path)[:1]
     with _open(path, first, first) as reader:
@@ -25,7 +27,7 @@ def count(path: Path) -> int:
 
 
 def scan(
-    path: Path, columns: Sequence[str], as_given: Sequence[str], rows: int | None
+    path: Path | str, columns: Sequence[str], as_given: Sequence[str], rows: int | None
 ) -> Iterator[pa.Table]:
     """Yield the columns; those in ``as_given`` as text, the others by their first block."""
     if not columns:
@@ -33,9 +35,10 @@ def scan(
         return
     if rows is None:
         # All at once: pyarrow then tells a column's type from all of its values.
-        table = pa.csv.read_csv(
-            path, parse_options=_parse(), convert_options=_convert(columns, as_given)
-        )
+        with opened(path) as file:
+            table = pa.csv.read_csv(
+                file, parse_options=_parse(), convert_options=_convert(columns, as_given)
+            )
         yield without_empty_text(table)
         return
     with _open(path, columns, as_given) as reader:
@@ -44,13 +47,17 @@ def scan(
             yield without_empty_text(pa.Table.from_batches([batch]))
 
 
+@contextmanager
 def _open(
-    path: Path, columns: Sequence[str] | None, as_given: Sequence[str]
-) -> pa.csv.CSVStreamingReader:
+    path: Path | str, columns: Sequence[str] | None, as_given: Sequence[str]
+) -> Iterator[pa.csv.CSVStreamingReader]:
     """Open a stream of batches."""
-    return pa.csv.open_csv(
-        path, parse_options=_parse(), convert_options=_convert(columns, as_given)
-    )
+    convert = _convert(columns, as_given)
+    with (
+        opened(path) as file,
+        pa.csv.open_csv(file, parse_options=_parse(), convert_options=convert) as reader,
+    ):
+        yield reader
 
 
 def _parse() -> pa.csv.ParseOptions:

@@ -15,22 +15,23 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from czsl.catalogue.arrow import arrow_column
 from czsl.errors import CatalogueError
+from czsl.remote import opened
 
 
-def names(path: Path) -> list[str]:
+def names(path: Path | str) -> list[str]:
     """List the columns."""
     with _table(path) as table:
         return list(table.columns.names)
 
 
-def count(path: Path) -> int:
+def count(path: Path | str) -> int:
     """Count the rows, from the header."""
     with _table(path) as table:
         return int(table.header["NAXIS2"])
 
 
 def scan(
-    path: Path, columns: Sequence[str], as_given: Sequence[str], rows: int | None
+    path: Path | str, columns: Sequence[str], as_given: Sequence[str], rows: int | None
 ) -> Iterator[pa.Table]:
     """Yield the columns; NaN, an empty text and the header's TNULL are missing."""
     del as_given  # FITS types are exact.
@@ -42,7 +43,7 @@ def scan(
             yield pa.table({name: _column(path, part, table.columns[name]) for name in columns})
 
 
-def _column(path: Path, part: Any, column: fits.Column) -> pa.Array:
+def _column(path: Path | str, part: Any, column: fits.Column) -> pa.Array:
     """Read one column of some rows."""
     where = f"{path}, column {column.name!r}"
     as_stored = part.view(np.ndarray)[column.name]
@@ -57,13 +58,14 @@ def _column(path: Path, part: Any, column: fits.Column) -> pa.Array:
 
 
 @contextmanager
-def _table(path: Path) -> Iterator[Any]:
-    """Open the first table of a file."""
-    with fits.open(path, memmap=path.suffix.lower() != ".gz") as file:
+def _table(path: Path | str) -> Iterator[Any]:
+    """Open the first table of a file; one of an address is read whole."""
+    mapped = isinstance(path, Path) and path.suffix.lower() != ".gz"
+    with opened(path) as source, fits.open(source, memmap=mapped) as file:
         yield _first_table(path, file)
 
 
-def _first_table(path: Path, file: fits.HDUList) -> Any:
+def _first_table(path: Path | str, file: fits.HDUList) -> Any:
     """Find the first table of an open file."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", ".*truncated", AstropyUserWarning)

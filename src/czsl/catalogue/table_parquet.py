@@ -8,32 +8,34 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from czsl.remote import opened
 
-def names(path: Path) -> list[str]:
+
+def names(path: Path | str) -> list[str]:
     """List the columns."""
-    with pq.ParquetFile(path) as file:
+    with opened(path) as source, pq.ParquetFile(source) as file:
         return list(file.schema_arrow.names)
 
 
-def bytes_columns(path: Path) -> list[str]:
+def bytes_columns(path: Path | str) -> list[str]:
     """List the columns of bytes."""
     kinds = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
-    with pq.ParquetFile(path) as file:
+    with opened(path) as source, pq.ParquetFile(source) as file:
         return [field.name for field in file.schema_arrow if any(k(field.type) for k in kinds)]
 
 
-def count(path: Path) -> int:
+def count(path: Path | str) -> int:
     """Count the rows, from the footer."""
-    with pq.ParquetFile(path) as file:
+    with opened(path) as source, pq.ParquetFile(source) as file:
         return int(file.metadata.num_rows)
 
 
 def scan(
-    path: Path, columns: Sequence[str], as_given: Sequence[str], rows: int | None
+    path: Path | str, columns: Sequence[str], as_given: Sequence[str], rows: int | None
 ) -> Iterator[pa.Table]:
     """Yield the columns with the types that they have in the file."""
     del as_given  # Parquet's types are exact.
-    with pq.ParquetFile(path) as file:
+    with opened(path) as source, pq.ParquetFile(source) as file:
         # select: read and iter_batches keep the file's order of columns.
         if rows is None:
             yield file.read(columns=list(columns)).select(list(columns))

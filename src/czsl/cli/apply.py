@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @model_argument
-@click.argument("table", type=PATH)
+@click.argument("table", type=click.Path())
 @click.option(
     "--out",
     default="predictions.parquet",
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 @threads_option
 def predict(
     model: Path,
-    table: Path,
+    table: str,
     out: Path,
     images: str | None,
     folder: Path | None,
@@ -94,7 +94,7 @@ def predict(
 @click.command()
 @model_argument
 @click.argument("object_id", metavar="ID")
-@click.option("--table", type=PATH, help="Default: that of the training.")
+@click.option("--table", type=click.Path(), help="Default: that of the training.")
 @images_option
 @folder_option
 @click.option("--out", type=PATH, help="The page; default: explain-ID.html here.")
@@ -103,7 +103,7 @@ def predict(
 def explain(
     model: Path,
     object_id: str,
-    table: Path | None,
+    table: str | None,
     images: str | None,
     folder: Path | None,
     out: Path | None,

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from czsl.errors import ImageError, writing
+from czsl.errors import ImageError, ServerError, writing
 from czsl.files import fingerprint
 from czsl.flags import Flag
 from czsl.images.adapter import anywhere
@@ -20,12 +20,12 @@ from czsl.images.shards import SHARD_ROWS, Form, Shards, latest, locked
 from czsl.images.source import ImageSource, refuse_outside
 from czsl.images.store import ImageStore
 from czsl.images.unusable import UnfitImageError, UnusableImageError
-from czsl.images.worker import Batch, Task, read_picture, stamp_of
+from czsl.images.worker import Batch, Task, all_files, read_picture, stamp_of
 from czsl.sections import MAX_BANDS, ImagesSettings
 
 Progress = Callable[[int, int], None]
 
-PREPARATION = 2
+PREPARATION = 3
 """Raised whenever the same file and settings would give other pixels or flags than before."""
 
 
@@ -119,6 +119,8 @@ def build_store(
         building it.
     WriteError
         Where the disk is full or the folder cannot be written.
+    ServerError
+        Where a server does not give an image: those before it are kept.
     """
     folder, names = Path(folder), [str(one) for one in ids]
     located = source.locate(names, references, rows)
@@ -188,6 +190,7 @@ def _pending(
             rows["stamp"].take(taken).to_pylist(),
             strict=True,
         )
+        source.ahead(all_files(located[start : start + len(some)], settings), content=False)
         for index, (reference, stamp) in enumerate(known, start):
             now = stamp_of(source, located[index], settings)
             if not now:
@@ -228,11 +231,15 @@ def _write_shard(
     def batches() -> Iterator[Batch]:
         unfit: list[tuple[int, str]] = []
         done = 0
-        for batch in decoder.batches(references):
-            unfit += [(done + index, reason) for index, reason in batch.unfit]
-            done += len(batch.modes)
-            report.add(len(batch.modes))
-            yield batch
+        try:
+            for batch in decoder.batches(references):
+                unfit += [(done + index, reason) for index, reason in batch.unfit]
+                done += len(batch.modes)
+                report.add(len(batch.modes))
+                yield batch
+        except ServerError:  # what came before is kept, unless it does not fit
+            refuse_unfit(unfit, references)
+            raise
         refuse_unfit(unfit, references)
 
     shards.write([names[index] for index in part], references, batches())

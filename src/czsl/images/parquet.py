@@ -26,6 +26,7 @@ from czsl.images.adapter import (
 )
 from czsl.images.places import Places
 from czsl.images.unusable import UnusableImageError
+from czsl.remote import open_file
 
 AHEAD = 64
 """Rows that are read at once."""
@@ -44,12 +45,12 @@ class ParquetSource:
     places
         Where files may lie.
     table
-        The catalogue's table.
+        Path or address of the catalogue's table.
     id_column
         Column of the ids.
     """
 
-    def __init__(self, places: Places, *, table: Path | None, id_column: str) -> None:
+    def __init__(self, places: Places, *, table: Path | str | None, id_column: str) -> None:
         self.places = places
         self.table = table
         self.id_column = id_column
@@ -104,7 +105,7 @@ class ParquetSource:
             table = place.kind == TABLE and self.table is not None
             path = str(self.table) if table else self.places.path(place.file)
             try:
-                file = pq.ParquetFile(path)
+                file = pq.ParquetFile(open_file(path))
             except (OSError, pa.ArrowException) as error:
                 raise ImageError(f"{path}: cannot be opened as Parquet ({error})") from error
             schema = file.schema_arrow

@@ -31,7 +31,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from czsl.errors import ImageError, writing
+from czsl.errors import ImageError, ServerError, writing
 from czsl.files import replacing, write_json
 from czsl.images.worker import Batch
 
@@ -194,23 +194,36 @@ class Shards:
         ------
         WriteError
             Where the disk is full or the folder cannot be written.
+        ServerError
+            Where the batches end by one: what came before is a shard of its own.
         """
         assert self.form is not None
         checksums: list[int] = []
         without: list[Batch] = []
+        stopped: ServerError | None = None
         with replacing(self.pixels_path(self.following)) as temporary, temporary.open("wb") as file:
             file.write(self.form.header(len(ids)))
-            for batch in batches:
-                file.write(batch.pixels.tobytes())
-                checksums += [zlib.crc32(image.tobytes()) for image in batch.pixels]
-                batch.pixels = batch.pixels[:0]
-                without.append(batch)
+            try:
+                for batch in batches:
+                    file.write(batch.pixels.tobytes())
+                    checksums += [zlib.crc32(image.tobytes()) for image in batch.pixels]
+                    batch.pixels = batch.pixels[:0]
+                    without.append(batch)
+            except ServerError as error:
+                if not checksums:
+                    raise
+                stopped = error
+                file.seek(0)  # a header is as long for fewer rows
+                file.write(self.form.header(len(checksums)))
             file.flush()
         whole = Batch.joined(without)
-        self._write_rows(ids, references, whole, checksums)
+        count = len(checksums)
+        self._write_rows(ids[:count], references[:count], whole, checksums)
         self.numbers.append(self.following)
         self.following += 1
         self.finished = False
+        if stopped is not None:
+            raise stopped
         return whole
 
     def _write_rows(

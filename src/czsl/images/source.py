@@ -17,6 +17,8 @@ from czsl.images.folder import FolderSource
 from czsl.images.hdf5 import Hdf5Source
 from czsl.images.parquet import ParquetSource
 from czsl.images.places import Places
+from czsl.images.remote import RemoteSource
+from czsl.remote import address_slips, is_address
 
 
 class ImageSource(ImageReader, Protocol):
@@ -56,13 +58,25 @@ class ImageSource(ImageReader, Protocol):
         """
         ...
 
+    def ahead(self, references: Sequence[str], *, content: bool) -> None:
+        """Learn at once what is soon asked of several images, where that hides a delay.
+
+        Parameters
+        ----------
+        references
+            The images, whose stamps are kept until the next call.
+        content
+            Whether they are read too, until each is asked for once.
+        """
+        ...
+
 
 def open_source(
     pattern: str,
     *,
     folder: Path,
     roots: Sequence[str] = (),
-    table: Path | None = None,
+    table: Path | str | None = None,
     id_column: str = "id",
 ) -> ImageSource:
     """Open the place that a pattern of images leads to.
@@ -74,14 +88,14 @@ def open_source(
     folder, roots
         Where images may lie: the configuration's folder, and more.
     table
-        The catalogue's table, whose column of bytes a pattern may name.
+        Path or address of the catalogue's table, whose column of bytes a pattern may name.
     id_column
         Column of the ids, in that table and in other Parquet files of images.
 
     Raises
     ------
     ImageError
-        Where the pattern is a web address.
+        Where an address cannot be used, or holds a credential.
 
     Examples
     --------
@@ -89,12 +103,10 @@ def open_source(
     >>> source.stamp("images/no such file.jpg")
     ''
     """
-    if "://" in pattern:
-        raise ImageError(
-            f"[catalogue] images = {pattern!r}: web addresses are not read; download the images "
-            "into a folder first"
-        )
-    places = Places(folder=Path(folder), roots=tuple(roots))
+    for place in (pattern, *roots):
+        if found := address_slips(place):
+            raise ImageError(f"[catalogue] images or roots: the address of images {found[0]}")
+    places = Places(folder=Path(folder), roots=tuple(roots), pattern=pattern)
     return RoutedSource(places, table=table, id_column=id_column)
 
 
@@ -109,8 +121,9 @@ class RoutedSource:
         The catalogue's table, and the column of ids there and in other tables.
     """
 
-    def __init__(self, places: Places, *, table: Path | None, id_column: str) -> None:
+    def __init__(self, places: Places, *, table: Path | str | None, id_column: str) -> None:
         self._folder = FolderSource(places)
+        self._remote = RemoteSource(places)
         archives, sets = ArchiveSource(places), Hdf5Source(places)
         tables = ParquetSource(places, table=table, id_column=id_column)
         self._kinds: dict[str, Adapter] = {
@@ -121,7 +134,14 @@ class RoutedSource:
 
     def _adapter(self, reference: str) -> Adapter:
         place = parse(reference)
-        return self._folder if place is None else self._kinds[place.kind]
+        if place is None:
+            return self._remote if is_address(reference) else self._folder
+        if is_address(place.file) and place.kind != "parquet":
+            raise ImageError(
+                f"{place.file}: archives and HDF5 files are not read from a server; download it, "
+                "or store the images as files or in a column of a Parquet file"
+            )
+        return self._kinds[place.kind]
 
     def locate(
         self,
@@ -150,6 +170,12 @@ class RoutedSource:
     def outside(self, reference: str) -> str | None:
         """See :meth:`ImageSource.outside`."""
         return self._adapter(reference).outside(reference)
+
+    def ahead(self, references: Sequence[str], *, content: bool) -> None:
+        """See :meth:`ImageSource.ahead`."""
+        remote = [one for one in references if is_address(one) and parse(one) is None]
+        if remote:
+            self._remote.ahead(remote, content=content)
 
     def stamp(self, reference: str) -> str:
         """See :meth:`ImageSource.stamp`."""
@@ -190,7 +216,8 @@ def refuse_outside(
         remedy = (
             f"move the images there, or allow where they are: [catalogue] roots = {roots[:3]}"
             if roots
-            else "a path inside an archive neither begins with '/' nor holds '..'"
+            else "a path inside an archive neither begins with '/' nor holds '..', and neither "
+            "does an address"
         )
         raise ImageError(
             f"{len(out)} image paths lead out of the configuration's folder, first {names}; "

@@ -105,6 +105,7 @@ def decode_batch(task: Task, references: Sequence[str]) -> Batch:
         A located reference for each object.
     """
     batch = Batch.empty(len(references), task.settings.size, task.channels)
+    task.source.ahead(all_files(references, task.settings), content=True)
     for index, reference in enumerate(references):
         try:
             _decode_one(task, reference, batch, index)
@@ -130,6 +131,11 @@ def _decode_one(task: Task, reference: str, batch: Batch, index: int) -> None:
     if sides := empty_sides(picture.pixels):
         batch.flags[index] = Flag.EDGE_OF_FRAME
         batch.reasons[index] = f"no sky at its {' and '.join(sides)}"
+
+
+def all_files(references: Sequence[str], settings: ImagesSettings) -> list[str]:
+    """List the files of several objects' images."""
+    return [one for reference in references for one in in_bands(reference, settings.bands) if one]
 
 
 def stamp_of(source: ImageSource, reference: str, settings: ImagesSettings) -> str:

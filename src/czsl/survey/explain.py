@@ -18,6 +18,7 @@ from czsl.images.augment import central_pixels
 from czsl.model import CzSL
 from czsl.predictions import Posteriors, set_names, votes_on
 from czsl.predictor import Predictor
+from czsl.remote import absolute, beside
 from czsl.run import Run
 
 NEIGHBOURS = 6
@@ -190,16 +191,15 @@ def _config(
 ) -> Config:
     """Give the configuration that reads the object as the model was trained."""
     if table is not None:
-        table = Path(table)
-        place = table.parent if start is None else Path(start)
-        return predictor.config(place, str(table.resolve()), images)
+        place = beside(table) if start is None else Path(start)
+        return predictor.config(place, absolute(table), images)
     if training is None:
         raise ModelError(
             f"{folder}: lies in no run, so the table of its training is not known; name the "
             "object's table by --table"
         )
     place = training.folder if start is None else Path(start)
-    return predictor.config(place, str(training.table.resolve()), images)
+    return predictor.config(place, absolute(training.table), images)
 
 
 def _object(config: Config, name: str) -> Catalogue:
@@ -301,7 +301,7 @@ def _pixels(
     if training is None:
         return {}
     try:
-        config = predictor.config(training.folder, str(training.table.resolve()), None)
+        config = predictor.config(training.folder, absolute(training.table), None)
         parts = [part.select(np.isin(part.ids, ids)) for part in scan_catalogue(config)]
         found: dict[str, NDArray[np.uint8]] = {}
         with predictor.decoder(config, processes) as decoder:

@@ -19,6 +19,7 @@ from czsl.flags import describe
 from czsl.model import CzSL
 from czsl.predictions import predictions_table
 from czsl.predictor import Predictor
+from czsl.remote import absolute, beside
 from czsl.survey.shares import Shares, estimate_shares, moved
 from czsl.verdicts import Judge
 
@@ -100,14 +101,15 @@ def predict_table(
     model
         A fitted model.
     table
-        The objects: the model's id column, and what its image pattern names. Columns of
-        votes are used where they are there.
+        The objects, a file or its address: the model's id column, and what its image pattern
+        names. Columns of votes are used where they are there.
     out
         The catalogue of predictions; its ending says its kind.
     images
         Another image pattern than that of the training.
     folder
-        The folder that relative images start from; by default the table's.
+        The folder that relative images start from; by default the table's, or the working
+        folder where the table is given by its address.
     asked
         Decision, coverage and shares; by default those of the model.
     processes
@@ -129,12 +131,12 @@ def predict_table(
     WriteError
         Where the catalogue cannot be written; an older one is intact.
     """
-    table, out, asked = Path(table), Path(out), asked or Asked()
+    out, asked = Path(out), asked or Asked()
     check_ending(out)
     predictor = model.predictor
     judge = asked.judge(predictor)
-    start = table.parent if folder is None else Path(folder)
-    config = predictor.config(start, str(table.resolve()), images)
+    start = beside(table) if folder is None else Path(folder)
+    config = predictor.config(start, absolute(table), images)
     done = Predicted(path=out)
 
     def parts() -> Iterator[pa.Table]:
