@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from czsl.stages.context import Context
 from czsl.stages.infer import ClassReader
 from czsl.stages.targets import Layout
 from czsl.training import Start, Work, has_target, pretrained_on
@@ -60,9 +61,14 @@ def expected_shares(work: Work, start: Start) -> Floats | None:
             device=work.context.fabric.device,
         )
         judged = np.flatnonzero(told & (half == side))
-        logs = reader.stored(work.context.images, judged)
+        logs = _dealt(work.context, reader, judged)
         shares[judged] = question_logs(logs, work.votes.layout.questions)
     return shares
+
+
+def _dealt(context: Context, reader: ClassReader, rows: NDArray[np.int64]) -> Floats:
+    """Read objects, each process its share."""
+    return context.ranks.dealt(rows, lambda some: reader.stored(context.images, some))
 
 
 def question_logs(logs: Floats, questions: tuple[int, ...]) -> Floats:

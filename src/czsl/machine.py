@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 
 def cores() -> int:
@@ -16,3 +19,52 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launched:
+    """Which of the processes of one job this is.
+
+    Parameters
+    ----------
+    launcher
+        What started them.
+    rank
+        Its number among all, from 0.
+    count
+        How many there are.
+    local
+        How many of them are on this machine.
+    """
+
+    launcher: Literal["torchrun", "srun"]
+    rank: int
+    count: int
+    local: int
+
+
+def launched(given: Mapping[str, str] = os.environ) -> Launched | None:
+    """Tell which of several processes this is, where torchrun or srun started several.
+
+    Parameters
+    ----------
+    given
+        The environment.
+
+    Examples
+    --------
+    >>> launched({"RANK": "1", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2"})
+    Launched(launcher='torchrun', rank=1, count=4, local=2)
+    >>> launched({}) is None
+    True
+    """
+    if int(given.get("WORLD_SIZE", 1)) > 1 and "RANK" in given:
+        count = int(given["WORLD_SIZE"])
+        local = int(given.get("LOCAL_WORLD_SIZE", count))
+        return Launched(launcher="torchrun", rank=int(given["RANK"]), count=count, local=local)
+    # A batch script has SLURM_NTASKS too; what srun starts has this besides.
+    if int(given.get("SLURM_STEP_NUM_TASKS", 1)) > 1 and "SLURM_PROCID" in given:
+        count = int(given["SLURM_STEP_NUM_TASKS"])
+        local = count // int(given.get("SLURM_STEP_NUM_NODES", given.get("SLURM_NNODES", 1)))
+        return Launched(launcher="srun", rank=int(given["SLURM_PROCID"]), count=count, local=local)
+    return None

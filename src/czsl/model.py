@@ -22,7 +22,8 @@ from czsl.predictions import predictions_table
 from czsl.predictor import Predictor
 from czsl.recipes import Recipe, recipe_settings
 from czsl.stages.context import Context
-from czsl.train.device import make_fabric
+from czsl.train.device import make_fabric, open_ranks
+from czsl.train.feed import Resident
 from czsl.train.progress import Reporter, silent
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ class Hardware:
     device: str = "auto"
     threads: int | None = None
 
-    def fabric(self, precision: str) -> Fabric:
-        """Open the device."""
-        return make_fabric(self.device, precision=precision, threads=self.threads)
+    def fabric(self, precision: str, *, several: bool = False) -> Fabric:
+        """Open the device; of several processes each its own."""
+        return make_fabric(self.device, precision=precision, threads=self.threads, several=several)
 
 
 class CzSL:
@@ -117,6 +118,9 @@ class CzSL:
     def fit(self, catalogue: Catalogue, *, stages: Path | None = None) -> Self:
         """Learn from a catalogue.
 
+        Where torchrun or srun started several processes, each calls this, and all of them
+        train the same networks on shares of the same batches.
+
         Parameters
         ----------
         catalogue
@@ -130,15 +134,23 @@ class CzSL:
         ------
         CatalogueError, ImageError, ConfigError
             Where the catalogue or its images cannot be used.
+        ProcessLostError
+            Where of several processes another has ended.
         """
         recipe = self.recipe or catalogue.config.recipe
         if self.encoder is not None:
             given = {"network": "given", "encoder": None, "reconstruct": None}
             recipe = recipe.model_copy(update=given)
         encoder = open_encoder(recipe.network, recipe.encoder, self.encoder)
-        images = open_images(catalogue, processes=self.hardware.threads, progress=self.decoded)
-        fabric = self.hardware.fabric(recipe.precision)
-        with tempfile.TemporaryDirectory() as temporary:
+        ranks = open_ranks(self.hardware.device)
+        with ranks.watched("decoding"):
+            threads, decoded = self.hardware.threads, self.decoded
+            images = ranks.in_turn(
+                lambda: open_images(catalogue, processes=threads, progress=decoded)
+            )
+        fabric = self.hardware.fabric(recipe.precision, several=True)
+        between = ranks.watched("between two stages")
+        with tempfile.TemporaryDirectory() as temporary, between:
             context = Context(
                 images=images,
                 images_fingerprint=images.fingerprint,
@@ -148,7 +160,9 @@ class CzSL:
                 fabric=fabric,
                 seed=self.seed,
                 encoder=encoder,
-                report=self.report,
+                report=self.report if ranks.leads else silent,
+                ranks=ranks,
+                resident=Resident.on(images, fabric.device),
             )
             learned = learn(catalogue, recipe, context, images.usable)
         self._predictor = make_predictor(

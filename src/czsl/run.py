@@ -20,6 +20,7 @@ from czsl.errors import RunError
 from czsl.files import fingerprint, write_csv, write_json, write_text
 from czsl.model import CzSL
 from czsl.train.checkpoint import save_tensors
+from czsl.train.device import open_ranks
 
 HISTORY = ("stage", "fold", "epoch", "loss", "held_out", "images_per_second")
 
@@ -211,6 +212,8 @@ def fit_run(
 ) -> Run:
     """Fit a model and keep everything about it in a folder.
 
+    Of several processes that torchrun or srun started the first one writes.
+
     Parameters
     ----------
     model
@@ -237,10 +240,13 @@ def fit_run(
     run = Run(folder=Path(folder))
     recipe = model.recipe or catalogue.config.recipe
     config = catalogue.config.model_copy(update={"recipe": recipe})
-    run.begin(config, seed=model.seed, limit=limit, resume=resume)
+    ranks = open_ranks(model.hardware.device)
+    with ranks.watched("before the first stage"):
+        ranks.told(lambda: run.begin(config, seed=model.seed, limit=limit, resume=resume))
     catalogue = _limited(catalogue, limit, model.seed)
     model.fit(catalogue, stages=stages or run.stages)
-    run.end(model)
+    with ranks.watched("after the last stage"):
+        ranks.told(lambda: run.end(model))
     return run
 
 

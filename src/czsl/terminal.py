@@ -35,6 +35,11 @@ console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 
+def be_silent() -> None:
+    """Show nothing from now on: of several processes one speaks."""
+    console.quiet = True
+
+
 class FitDisplay:
     """Shows decoding and training: bars on a terminal, lines elsewhere.
 

@@ -181,7 +181,10 @@ def image_logits(work: Work, networks: list[Tensors], rows: Rows) -> Floats:
     """
     logits = np.full((len(rows), work.votes.layout.classes), np.nan)
     usable = work.usable[rows]
-    logits[usable] = _reader(work, networks).stored(work.context.images, rows[usable])
+    reader, context = _reader(work, networks), work.context
+    logits[usable] = context.ranks.dealt(
+        rows[usable], lambda some: reader.stored(context.images, some)
+    )
     return logits
 
 

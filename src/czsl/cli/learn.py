@@ -11,12 +11,15 @@ from czsl.cli.shared import (
     PATH,
     config_argument,
     device_option,
+    join_others,
     keep_freed_memory,
     model_maker,
+    refuse_several,
     seed_option,
     threads_option,
 )
 from czsl.errors import MissingExtraError
+from czsl.machine import launched
 
 
 @click.command()
@@ -41,27 +44,42 @@ def fit(
     """Fit a model and keep it in a run folder.
 
     CONFIG is a czsl.toml or its folder. At the end a report is written beside the model.
+    Started by torchrun or srun in several processes it is one fit, of which each process
+    trains its share.
     """
     keep_freed_memory()
+    if launched() is not None:
+        join_others()
     from czsl import Catalogue
     from czsl.images.inspect import summary
     from czsl.imaging import open_images
     from czsl.recipes import recipe_settings
     from czsl.run import fit_run
-    from czsl.terminal import FitDisplay, show_fit, show_images, show_warnings
+    from czsl.terminal import FitDisplay, be_silent, show_fit, show_images, show_warnings
+    from czsl.train.device import open_ranks
 
-    catalogue = Catalogue.read(config)
+    ranks = open_ranks(device)
+    if not ranks.leads:
+        be_silent()
+    with ranks.watched("reading the table"):
+        catalogue = ranks.in_turn(lambda: Catalogue.read(config))
     show_warnings([str(warning) for warning in catalogue.warnings])
     chosen = recipe_settings({"name": recipe}) if recipe else catalogue.config.recipe
     try:
-        with FitDisplay() as display:
-            images = open_images(catalogue, processes=threads, progress=display.decoded)
+        with FitDisplay() as display, ranks.watched("decoding"):
+            images = ranks.in_turn(
+                lambda: open_images(catalogue, processes=threads, progress=display.decoded)
+            )
             show_images(summary(images))
             model = model_maker(seed, device, threads, display)(chosen)
             run = fit_run(model, catalogue, out, limit=limit, resume=resume)
     except KeyboardInterrupt:
-        click.echo(f"\nstopped; go on with: czsl fit {config} --out {out} --resume", err=True)
+        if ranks.leads:
+            command = f"czsl fit {config} --out {out} --resume"
+            click.echo(f"\nstopped; go on with: {command}", err=True)
         sys.exit(130)
+    if not ranks.leads:
+        return
     show_fit(model, run)
     write_report_of(run.folder)
 
@@ -119,6 +137,7 @@ def compare(
     "tiers", "votes", "published", "ablations", "sampling", "images" are groups. Sweeps:
     confidence, experts, volunteers, votes, unlabelled.
     """
+    refuse_several("compare")
     keep_freed_memory()
     from czsl.compare.compare import compare as run_compare
     from czsl.compare.compare import read_metrics, read_tasks

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from czsl.machine import launched
 
 if TYPE_CHECKING:
     from czsl.model import CzSL
@@ -50,6 +53,36 @@ def model_maker(seed: int, device: str, threads: int | None, display: FitDisplay
         )
 
     return make
+
+
+def refuse_several(command: str) -> None:
+    """Refuse to be one of several processes that torchrun or srun started.
+
+    Raises
+    ------
+    click.UsageError
+        Where this is one.
+    """
+    team = launched()
+    if team is not None:
+        raise click.UsageError(
+            f"'czsl {command}' was started {team.count} times by {team.launcher}; start it once "
+            "(of all commands 'czsl fit' alone is one fit in several processes)"
+        )
+
+
+def join_others() -> None:
+    """Get ready to be one of several processes; before torch is imported.
+
+    The signal by which schedulers end a job is taken as Ctrl-C, which says how to go on.
+    torch's warnings on heads that a stage does not train, one from every process, are off.
+    """
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 def keep_freed_memory() -> None:

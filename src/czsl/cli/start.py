@@ -14,6 +14,7 @@ from czsl.cli.shared import (
     device_option,
     keep_freed_memory,
     model_maker,
+    refuse_several,
     seed_option,
     threads_option,
 )
@@ -26,6 +27,7 @@ from czsl.cli.shared import (
 @threads_option
 def demo(folder: Path, seed: int, device: str, threads: int | None) -> None:
     """Simulate a small survey in FOLDER, run everything."""
+    refuse_several("demo")
     keep_freed_memory()
     from czsl.demo import run_demo
     from czsl.terminal import FitDisplay, console, show_arms, show_checked

@@ -14,7 +14,12 @@ from czsl.recipes import Augment
 
 
 def augment(
-    images: Tensor, settings: Augment, generator: torch.Generator, *, view: int
+    images: Tensor,
+    settings: Augment,
+    generator: torch.Generator,
+    *,
+    view: int,
+    share: tuple[slice, int] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Mirror, rotate, shift, zoom and blur each image of a batch at random, and add noise.
 
@@ -32,14 +37,17 @@ def augment(
         Source of the random numbers, on the device of the images.
     view
         Side of the central square that is given, pixels.
+    share
+        Where the images are a share of a batch: which of its rows, and how many it has. All
+        its random numbers are drawn, so that each image changes as it would among the others.
 
     Returns
     -------
     Tensor
         The changed images, shape (object, channel, view, view).
     Tensor
-        Whether each was mirrored, shape (object,): its mirrored answers and classes
-        swap.
+        Whether each of the batch was mirrored, shape (object,): its mirrored answers and
+        classes swap.
 
     Examples
     --------
@@ -50,23 +58,27 @@ def augment(
     >>> torch.equal(changed, images), mirrored.any().item()
     (True, False)
     """
-    count, device = len(images), images.device
+    rows, count = share or (slice(None), len(images))
+    device, shape = images.device, (count, images.shape[1], view, view)
     # One draw of five numbers for each object, whatever is switched on.
     draws = torch.rand(count, 5, generator=generator, device=device)
     mirrored = (
         (draws[:, 0] < 0.5) if settings.mirror else torch.zeros_like(draws[:, 0], dtype=torch.bool)
     )
-    if settings.rotate == "any":
-        moved = _resample(images, _affine(draws, mirrored, settings), view)
+    if not len(images):  # there is no grid for no image
+        moved = images.new_zeros((0, *shape[1:]))
+    elif settings.rotate == "any":
+        moved = _resample(images, _affine(draws[rows], mirrored[rows], settings), view)
     else:
-        moved = _resample(images, _exact(draws, mirrored, settings, view), view, exact=True)
+        exact = _exact(draws[rows], mirrored[rows], settings, view)
+        moved = _resample(images, exact, view, exact=True)
     # What is off draws nothing: the numbers of all else stay as they are.
     if settings.blur:
-        spread = settings.blur * torch.rand(count, generator=generator, device=device)
-        moved = blurred(moved, spread, largest=settings.blur)
+        spread = settings.blur * torch.rand(count, generator=generator, device=device)[rows]
+        moved = blurred(moved, spread, largest=settings.blur) if len(moved) else moved
     if settings.noise:
-        spread = settings.noise * torch.rand(count, generator=generator, device=device)
-        grain = torch.randn(moved.shape, generator=generator, device=device)
+        spread = settings.noise * torch.rand(count, generator=generator, device=device)[rows]
+        grain = torch.randn(shape, generator=generator, device=device)[rows]
         moved = (moved + spread[:, None, None, None] * grain).clamp(0, 1)
     return moved, mirrored
 
@@ -136,6 +148,35 @@ def central_pixels(pixels: NDArray[np.uint8], view: int) -> NDArray[np.uint8]:
     """Give the central square of stored images, shape (object, row, column, channel)."""
     start = (pixels.shape[1] - view) // 2
     return pixels[:, start : start + view, start : start + view]
+
+
+def reach(settings: Augment | None, view: int) -> int:
+    """Say how large a central square of images :func:`augment` looks at, before blur and noise.
+
+    Parameters
+    ----------
+    settings
+        What may change; None for nothing, which looks at the view.
+    view
+        Side of the view, pixels.
+
+    Returns
+    -------
+    int
+        Side of the square, pixels, even or odd as the view is. It may be larger than the
+        images: what lies outside them is their reflection.
+
+    Examples
+    --------
+    >>> reach(None, 64), reach(Augment(rotate="any", zoom=0.0, shift=0.0), 64)
+    (64, 94)
+    """
+    if settings is None:
+        return view
+    turned = math.sqrt(2) * (1 + settings.zoom) if settings.rotate == "any" else 1.0
+    # A pixel more on either side is what interpolation looks at.
+    margin = math.ceil(view * ((turned - 1) / 2 + settings.shift)) + 1
+    return view + 2 * margin
 
 
 def steady(images: Tensor, view: int, *, resampled: bool) -> Tensor:

@@ -12,10 +12,12 @@ from filelock import FileLock
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from czsl.errors import writing
+from czsl.errors import RunError, writing
 from czsl.files import fingerprint
 from czsl.train.checkpoint import Tensors, load_tensors, save_tensors
+from czsl.train.feed import Resident
 from czsl.train.progress import Reporter, silent
+from czsl.train.ranks import ALONE, Ranks
 from czsl.train.samples import Images
 
 
@@ -43,6 +45,10 @@ class Context:
         Fold that the stage belongs to; None where it serves all folds.
     report
         Listener of the progress.
+    ranks
+        The processes that fit together; every stage is entered by all of them.
+    resident
+        Images that are held on the device; None where none are.
     """
 
     images: Images
@@ -55,6 +61,8 @@ class Context:
     encoder: nn.Module | None = None
     fold: int | None = None
     report: Reporter = silent
+    ranks: Ranks = ALONE
+    resident: Resident | None = None
 
     def for_fold(self, fold: int) -> Context:
         """Give the context of one fold."""
@@ -92,21 +100,43 @@ class Context:
         dict of Tensor, dict
             The result's tensors and what JSON can say of it.
         """
-        hardware = f"{self.fabric.device} {self.fabric._precision.precision}"
+        hardware = f"{self.fabric.device.type} {self.fabric._precision.precision}"
         given = (self.images_fingerprint, self.view, self.fold_seed, hardware, *inputs)
         parts = [tensor_digest(part) if _is_tensors(part) else part for part in given]
         path = self.folder / f"{stage}-{fingerprint(parts)}.safetensors"
+        with self.ranks.watched(self.name(stage)):
+            self._check_agreement(stage, path.name)
+            if self.ranks.leads:
+                # Other fits that need the same result wait for the first of them to make it. Of
+                # this fit's processes one holds the lock: the others wait for its word.
+                with writing(self.folder):
+                    self.folder.mkdir(parents=True, exist_ok=True)
+                with FileLock(path.with_suffix(".lock")):
+                    return self._found_or_made(path, make)
+            return self._found_or_made(path, make)
+
+    def _found_or_made(
+        self, path: Path, make: Callable[[Path], tuple[Tensors, dict[str, Any]]]
+    ) -> tuple[Tensors, dict[str, Any]]:
+        """Give what the first process finds on disk, else make it; the first process keeps it."""
+        found = self.ranks.told(lambda: load_tensors(path) if path.exists() else None)
+        if found is not None:
+            return found
         checkpoint = path.with_name(f"{path.stem}.checkpoint.safetensors")
-        with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-        # Processes that need the same result wait for the first of them to make it.
-        with FileLock(path.with_suffix(".lock")):
-            if path.exists():
-                return load_tensors(path)
-            tensors, content = make(checkpoint)
+        tensors, content = make(checkpoint)
+        if self.ranks.leads:
             save_tensors(path, tensors, content)
             checkpoint.unlink(missing_ok=True)
         return tensors, content
+
+    def _check_agreement(self, stage: str, name: str) -> None:
+        """Refuse processes that start a stage from different numbers."""
+        if self.ranks.told(lambda: name) != name:
+            raise RunError(
+                f"{self.name(stage)}: process {self.ranks.rank + 1} starts from other numbers than "
+                "the first one; run the same versions, on processors and GPUs of one kind, on all "
+                "machines"
+            )
 
 
 def tensor_digest(tensors: Mapping[str, Tensor]) -> str:

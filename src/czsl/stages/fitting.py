@@ -77,6 +77,8 @@ def fit_network(
             stage=context.name(stage),
             checkpoint=checkpoint,
             report=context.report,
+            ranks=context.ranks,
+            resident=context.resident,
         )
         return weights, {"epochs": epochs}
 

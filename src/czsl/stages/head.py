@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -47,8 +49,13 @@ def start_head(
     resampled
         Whether training rotates its images.
     """
-    plain = turned_features(context, network, rows, mirrored=False, resampled=resampled)
-    mirrored = turned_features(context, network, rows, mirrored=True, resampled=resampled)
+    plain, mirrored = (
+        context.ranks.dealt(
+            rows,
+            partial(turned_features, context, network, mirrored=flip, resampled=resampled),
+        )
+        for flip in (False, True)
+    )
     fitted = fit_logistic(
         [(plain, labels), (mirrored, layout.class_mirror[labels])],
         classes=layout.classes,

@@ -16,6 +16,7 @@ from czsl.stages.fitting import fit_network
 from czsl.train.checkpoint import Tensors
 from czsl.train.loop import Epochs
 from czsl.train.samples import Samples, to_tensor
+from czsl.train.sharing import rows_of_all
 
 
 def reconstruct(
@@ -46,7 +47,7 @@ def reconstruct(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(context.fold_seed)
         network = PublishedAutoencoder(channels=context.channels)
-    return fit_network(context, "reconstruct", network, _loss, samples, training)
+    return fit_network(context, "reconstruct", network, pixel_loss, samples, training)
 
 
 def reconstructed(weights: Tensors, pixels: NDArray[np.uint8], view: int) -> NDArray[np.uint8]:
@@ -74,6 +75,17 @@ def reconstructed(weights: Tensors, pixels: NDArray[np.uint8], view: int) -> NDA
     return grey
 
 
-def _loss(network: nn.Module, images: Tensor, targets: dict[str, Tensor]) -> Tensor:
-    """Binary cross-entropy between the pixels and their reconstruction."""
-    return functional.binary_cross_entropy_with_logits(network(images), images)
+def pixel_loss(network: nn.Module, images: Tensor, targets: dict[str, Tensor]) -> Tensor:
+    """Binary cross-entropy between the pixels and their reconstruction, mean over both.
+
+    Parameters
+    ----------
+    network
+        Gives the logits of the reconstructed pixels.
+    images
+        Shape (object, channel, row, column), 0 to 1.
+    targets
+        Not used: the images are what they should become.
+    """
+    pixels = network(images)
+    return functional.binary_cross_entropy_with_logits(pixels, rows_of_all(network, images))

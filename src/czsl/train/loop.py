@@ -19,7 +19,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from czsl.images.augment import augment, central, mirror_targets, steady
+from czsl.images.augment import augment, central, mirror_targets, reach, steady
 from czsl.recipes import Training
 from czsl.train.checkpoint import (
     load_tensors,
@@ -29,8 +29,11 @@ from czsl.train.checkpoint import (
     save_tensors,
     without_prefix,
 )
+from czsl.train.feed import Resident, batches
 from czsl.train.progress import Progress, Reporter
+from czsl.train.ranks import ALONE, Ranks
 from czsl.train.samples import Samples
+from czsl.train.sharing import Learner, Sharing, WholeBatch, share_layers
 
 Loss = Callable[[nn.Module, Tensor, dict[str, Tensor]], Tensor]
 """Network, images and targets of a batch to the mean loss over its objects."""
@@ -74,10 +77,13 @@ def train(
     stage: str,
     checkpoint: Path,
     report: Reporter,
+    ranks: Ranks = ALONE,
+    resident: Resident | None = None,
 ) -> tuple[dict[str, Tensor], Epochs]:
     """Train a network and give its weights.
 
-    Where ``checkpoint`` stands already, training goes on from there.
+    Where ``checkpoint`` stands already, training goes on from there. Several processes
+    train on the same batches as one: each takes a share of every batch.
 
     Parameters
     ----------
@@ -105,6 +111,10 @@ def train(
         File that keeps the state after each epoch.
     report
         Listener.
+    ranks
+        The processes that train together, each of which calls this; the first one writes.
+    resident
+        Images that are held on the device.
 
     Returns
     -------
@@ -119,10 +129,12 @@ def train(
     WriteError
         Where the checkpoint cannot be written.
     """
+    sharing = Sharing(ranks)
+    if ranks.count > 1:
+        share_layers(network, sharing)
     state = _start(network, training, rates or {}, fabric)
-    _restore(state, checkpoint)
-    optimised = fabric.setup(state.network, state.optimiser)
-    model, optimiser = optimised[0], optimised[1]
+    _restore(state, checkpoint, ranks)
+    learns, optimiser = _set_up(state, loss, sharing, fabric)
     epochs = epochs_needed(training, samples.in_epoch)
     patience = math.ceil(training.patience * epochs / training.epochs)
     steps = epochs * math.ceil(samples.in_epoch / training.batch)
@@ -133,30 +145,56 @@ def train(
         _training_mode(state.network, freeze)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_number([seed, epoch]))  # for dropout
-            for images, targets in _batches(samples, training, [seed, epoch], fabric.device):
+            for images, targets in _batches(
+                samples, training, [seed, epoch], fabric.device, sharing, resident
+            ):
                 _set_rate(optimiser, training, state.step, steps)
                 optimiser.zero_grad(set_to_none=True)
-                batch_loss = loss(model, images, targets)
-                fabric.backward(batch_loss)
+                batch_loss = learns(images, targets)
+                fabric.backward(batch_loss * ranks.count)  # gradients are averaged over processes
                 optimiser.step()
                 state.step += 1
                 _average(state, training.average)
-                clock.add(batch_loss, len(images), samples.in_epoch)
+                clock.add(batch_loss, sharing.count, samples.in_epoch)
         scored = None
         if len(held_out):
+            resampled, device = training.resampled, fabric.device
             scored = score(
-                state.average, loss, held_out, fabric.device, resampled=training.resampled
-            )
-        state.history.append(clock.end(scored))
+                state.average, loss, held_out, device, resampled=resampled,
+                sharing=sharing, resident=resident,
+            )  # fmt: skip
+        ended = clock.end(scored)
+        # One process says how the epoch went, so that all of them stop after the same one.
+        state.history.append(ranks.told(lambda ended=ended: ended))  # type: ignore[misc]
         if patience and state.best_epoch == epoch:
             state.best = {name: value.clone() for name, value in state.average.state_dict().items()}
-        _keep(state, checkpoint)
+        if ranks.leads:
+            _keep(state, checkpoint)
     return state.best or dict(state.average.state_dict()), state.history
+
+
+def _set_up(
+    state: _State, loss: Loss, sharing: Sharing, fabric: Fabric
+) -> tuple[Callable[[Tensor, dict[str, Tensor]], Tensor], Any]:
+    """Give what maps a batch to its loss, and the optimiser, as the processes share them."""
+    if sharing.ranks.count > 1:
+        set_up = fabric.setup(Learner(state.network, loss, sharing), state.optimiser)
+        return set_up[0], set_up[1]
+    set_up = fabric.setup(state.network, state.optimiser)
+    model = set_up[0]
+    return lambda images, targets: loss(model, images, targets), set_up[1]
 
 
 @torch.no_grad()
 def score(
-    network: nn.Module, loss: Loss, samples: Samples, device: torch.device, *, resampled: bool
+    network: nn.Module,
+    loss: Loss,
+    samples: Samples,
+    device: torch.device,
+    *,
+    resampled: bool,
+    sharing: Sharing | None = None,
+    resident: Resident | None = None,
 ) -> float:
     """Give the mean loss over samples without augmentation, network in evaluation mode.
 
@@ -168,14 +206,27 @@ def score(
         Where the network is.
     resampled
         Whether training rotated its images.
+    sharing
+        The processes that score together; by default one.
+    resident
+        Images that are held on the device.
     """
     network.eval()
-    total = 0.0
-    for start in range(0, len(samples), SCORE_BATCH):
-        places = np.arange(start, min(start + SCORE_BATCH, len(samples)))
-        images, targets = samples.batch(places, device)
+    sharing = sharing or Sharing(ALONE)
+    model = WholeBatch(network, sharing) if sharing.ranks.count > 1 else network
+    every = np.split(np.arange(len(samples)), range(SCORE_BATCH, len(samples), SCORE_BATCH))
+    parts = [(places, sharing.ranks.rows(len(places))) for places in every]
+    side = None if resampled else samples.view
+    found = []
+    taken = batches(samples, parts, device, resident=resident, side=side)
+    for (places, _), (images, targets) in zip(parts, taken, strict=True):
+        sharing.count = len(places)
         views = steady(images, samples.view, resampled=resampled)
-        total += float(loss(network, views, targets)) * len(places)
+        found.append(loss(model, views, targets))
+    losses = torch.stack(found).tolist()  # read once: a read waits for the device
+    total = 0.0
+    for value, (places, _) in zip(losses, parts, strict=True):
+        total += value * len(places)
     return total / len(samples)
 
 
@@ -257,18 +308,29 @@ def _set_rate(optimiser: Any, training: Training, step: int, steps: int) -> None
 
 
 def _batches(
-    samples: Samples, training: Training, seed: list[int], device: torch.device
+    samples: Samples,
+    training: Training,
+    seed: list[int],
+    device: torch.device,
+    sharing: Sharing,
+    resident: Resident | None,
 ) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Give an epoch's batches in random order, augmented."""
+    """Give an epoch's batches in random order, augmented: this process's images, all targets."""
     order = samples.order(np.random.default_rng(seed))
     generator = torch.Generator(device).manual_seed(_number(seed))
     mirrors = {name: mirror.to(device) for name, mirror in samples.mirrors.items()}
-    for start in range(0, len(order), training.batch):
-        images, targets = samples.batch(order[start : start + training.batch], device)
+    every = np.split(order, range(training.batch, len(order), training.batch))
+    parts = [(places, sharing.ranks.rows(len(places))) for places in every]
+    side = reach(training.augment, samples.view)
+    taken = batches(samples, parts, device, resident=resident, side=side)
+    for (places, share), (images, targets) in zip(parts, taken, strict=True):
+        sharing.count = len(places)
         if training.augment is None:
             yield central(images, samples.view), targets
             continue
-        changed, mirrored = augment(images, training.augment, generator, view=samples.view)
+        changed, mirrored = augment(
+            images, training.augment, generator, view=samples.view, share=(share, len(places))
+        )
         swapped = {
             name: mirror_targets(targets[name], mirrored, mirror)
             for name, mirror in mirrors.items()
@@ -301,11 +363,12 @@ def _keep(state: _State, checkpoint: Path) -> None:
     )
 
 
-def _restore(state: _State, checkpoint: Path) -> None:
-    """Take up the state of a checkpoint, if there is one."""
-    if not checkpoint.exists():
+def _restore(state: _State, checkpoint: Path, ranks: Ranks) -> None:
+    """Take up the state of a checkpoint, if there is one; the first process reads it."""
+    found = ranks.told(lambda: load_tensors(checkpoint) if checkpoint.exists() else None)
+    if found is None:
         return
-    tensors, content = load_tensors(checkpoint)
+    tensors, content = found
     state.network.load_state_dict(without_prefix("network", tensors))
     state.average.load_state_dict(without_prefix("average", tensors))
     state.best = without_prefix("best", tensors)
@@ -325,10 +388,14 @@ class _Clock:
     told: float = field(default_factory=time.perf_counter)
     loss: float = 0.0
     images: int = 0
+    unread: list[tuple[Tensor, int]] = field(default_factory=list)
 
     def add(self, batch_loss: Tensor, count: int, rows: int) -> None:
-        """Count a batch; tell about it at most every half second."""
-        self.loss += batch_loss.item() * count
+        """Count a batch; tell about it at most every half second.
+
+        The loss stays on the device until it is told: a read waits for all work there.
+        """
+        self.unread.append((batch_loss.detach(), count))
         self.images += count
         if time.perf_counter() - self.told > 0.5 and self.images < rows:
             self.told = time.perf_counter()
@@ -346,6 +413,11 @@ class _Clock:
         }
 
     def _progress(self, share: float, held_out: float | None) -> Progress:
+        if self.unread:
+            losses = torch.stack([loss for loss, _ in self.unread]).tolist()
+            for loss, (_, count) in zip(losses, self.unread, strict=True):
+                self.loss += loss * count
+            self.unread.clear()
         seconds = time.perf_counter() - self.start
         return Progress(
             stage=self.stage,

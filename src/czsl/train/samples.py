@@ -108,7 +108,12 @@ def to_tensor(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
         Shape (object, channel, row, column), 0 to 1, float32. The channels stay last in
         memory, which is how convolutions are fastest.
     """
-    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().div_(255)
+    return to_floats(torch.from_numpy(pixels).to(device))
+
+
+def to_floats(pixels: Tensor) -> Tensor:
+    """Turn stored pixels, on whichever device, into a network's input, as :func:`to_tensor`."""
+    return pixels.permute(0, 3, 1, 2).float().div_(255)
 
 
 def split(
