@@ -19,6 +19,7 @@ from PIL import Image, ImageFile, ImageOps
 
 from czsl.flags import Flag
 from czsl.images.fits import decode_fits
+from czsl.images.jpeg import decode_plain, plain_header
 from czsl.images.picture import Picture, over_black, plain, refuse_huge
 from czsl.images.prepare import central_box, reduced_box, reduction
 from czsl.images.tiff import decode_tiff
@@ -95,6 +96,8 @@ def decode(
         return _square(_array(raw), settings)
     if not raw:
         raise UnusableImageError(Flag.IMAGE_EMPTY, "has no bytes")
+    if found := _plain_jpeg(raw, settings, grey):
+        return found
     try:
         with _quiet():
             return _square(_decode_file(raw, settings, grey), settings)
@@ -103,6 +106,23 @@ def decode(
     except MALFORMED as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnusableImageError(Flag.IMAGE_UNREADABLE, f"cannot be decoded: {reason}") from error
+
+
+def _plain_jpeg(raw: bytes, settings: ImagesSettings | None, grey: bool) -> Picture | None:
+    """Decode a JPEG file of the plain kind; None where it is none, or is damaged."""
+    header = plain_header(raw)
+    if header is None:
+        return None
+    height, width, bands = header
+    factor = 1 if settings is None else reduction(height, width, settings)
+    pixels = decode_plain(raw, header, factor=factor, grey=grey and settings is not None)
+    if pixels is None:
+        return None
+    span = 0.0
+    if settings is not None:
+        top, left, side, span = reduced_box(height, width, factor, settings)
+        pixels = pixels[top : top + side, left : left + side]
+    return Picture(pixels, "RGB" if bands == 3 else "L", height, width, bands, span)
 
 
 def _decode_file(raw: bytes, settings: ImagesSettings | None, grey: bool) -> Picture:
