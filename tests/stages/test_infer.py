@@ -158,3 +158,34 @@ def test_an_answer_of_no_class_that_is_certain_leaves_the_classes_undecided():
     found = reader(networks=[network], views=1, from_answers=True).logits(pixels())
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found, np.log(TINY), rtol=1e-6)
+
+
+def drawn(count: int) -> np.ndarray:
+    random = np.random.default_rng(0)
+    return np.stack([draw(number % 3, random, 24) for number in range(count)])
+
+
+def test_products_in_bfloat16_move_a_posterior_little():
+    pixels = drawn(300)
+    full, half = reader().read(pixels), reader(products=torch.bfloat16).read(pixels)
+    posterior, other = (
+        np.exp(one.logits - np.logaddexp.reduce(one.logits, axis=1, keepdims=True))
+        for one in (full, half)
+    )
+    assert 0 < np.abs(posterior - other).max() < 0.05
+    assert np.abs(posterior - other).mean() < 0.005
+
+
+def test_what_is_read_does_not_depend_on_what_is_read_beside_it():
+    pixels = drawn(150)
+    together = reader().read(pixels)
+    alone = [reader().read(pixels[row : row + 1]) for row in (0, 63, 64, 149)]
+    np.testing.assert_allclose(
+        together.logits[[0, 63, 64, 149]], np.vstack([one.logits for one in alone]), atol=1e-5
+    )
+
+
+def test_no_image_gives_no_row():
+    nothing = reader().read(np.zeros((0, 24, 24, 3), np.uint8))
+    assert nothing.logits.shape == (0, 3)
+    assert len(nothing.features) == 0

@@ -12,13 +12,18 @@ from torch import Tensor, nn
 
 from czsl.images.augment import steady
 from czsl.nets.losses import answer_probabilities
-from czsl.nets.network import Network, make_network
+from czsl.nets.network import Network, Outputs, make_network
 from czsl.recipes import Recipe
 from czsl.stages.targets import Layout
 from czsl.train.checkpoint import Tensors
+from czsl.train.device import has_bfloat16
 from czsl.train.samples import Images, to_tensor
 
-BATCH = 256
+BATCH = {"cpu": 64, "cuda": 4096}
+"""Images that a network takes at once, by the device: on a processor so many as its cache holds."""
+
+GATHERED = 4096
+"""Images that are read from a store at once."""
 
 TINY = 1e-6
 """Least probability of a class from answers, before its logarithm."""
@@ -74,6 +79,7 @@ def open_reader(
         network.load_state_dict(tensors)
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         networks.append(network)
+    half = recipe.precision == "bf16" and has_bfloat16(device.type)
     return ClassReader(
         networks,
         layout=layout,
@@ -82,6 +88,7 @@ def open_reader(
         view=view,
         resampled=recipe.resampled,
         device=device,
+        products=torch.bfloat16 if half else None,
     )
 
 
@@ -121,6 +128,8 @@ class ClassReader:
         Whether training rotated its images.
     device
         Where the networks are.
+    products
+        Type that products are taken in; None for that of the weights.
     """
 
     def __init__(
@@ -133,6 +142,7 @@ class ClassReader:
         view: int,
         resampled: bool,
         device: torch.device,
+        products: torch.dtype | None = None,
     ) -> None:
         self.networks = [network.eval() for network in networks]
         answers = torch.from_numpy(layout.class_answers).float().to(device)
@@ -140,17 +150,23 @@ class ClassReader:
         self.questions = layout.questions
         self.mirror = torch.from_numpy(layout.class_mirror).to(device)
         self.views, self.view, self.device = views, view, device
-        self.resampled = resampled
+        self.resampled, self.products = resampled, products
 
-    @torch.no_grad()
     def read(self, pixels: NDArray[np.uint8]) -> Read:
         """Read classes and features off images.
 
         Parameters
         ----------
         pixels
-            Images of one batch, shape (object, row, column, channel).
+            Images, shape (object, row, column, channel).
         """
+        size = BATCH.get(self.device.type, 256)
+        starts = range(0, max(1, len(pixels)), size)
+        return _joined([self._read(pixels[start : start + size]) for start in starts])
+
+    @torch.inference_mode()
+    def _read(self, pixels: NDArray[np.uint8]) -> Read:
+        """Read classes and features off one batch."""
         images = to_tensor(pixels, self.device)
         logits, features = self._turned(images)
         if self.views == 8:
@@ -171,18 +187,9 @@ class ClassReader:
         return self.read_stored(images, rows).logits
 
     def read_stored(self, images: Images, rows: NDArray[np.int64]) -> Read:
-        """Read rows of an image store, in batches."""
-        parts = [
-            self.read(images.gather(rows[start : start + BATCH]))
-            for start in range(0, len(rows), BATCH)
-        ]
-        if not parts:
-            nothing = np.zeros((0, len(self.mirror)))
-            return Read(logits=nothing, features=np.zeros((0, 0), np.float32))
-        return Read(
-            logits=np.vstack([part.logits for part in parts]),
-            features=np.vstack([part.features for part in parts]),
-        )
+        """Read rows of an image store, some thousand at a time."""
+        starts = range(0, max(1, len(rows)), GATHERED)
+        return _joined([self.read(images.gather(rows[start:][:GATHERED])) for start in starts])
 
     def _turned(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Sum over the networks and, of 8 views, the quarter turns: logits and features."""
@@ -197,7 +204,10 @@ class ClassReader:
         images = images.contiguous(memory_format=torch.channels_last)
         total, features = torch.zeros(len(images), len(self.mirror), device=self.device), []
         for network in self.networks:
-            outputs = network(images)
+            with torch.autocast(
+                self.device.type, dtype=self.products, enabled=self.products is not None
+            ):
+                outputs = Outputs(*(one.float() for one in network(images)))
             features.append(outputs.features)
             if self.answers is None:
                 total += outputs.classes.log_softmax(dim=1)
@@ -206,3 +216,11 @@ class ClassReader:
                 known = shares.sum(dim=1, keepdim=True).clamp(min=TINY)
                 total += (shares / known).clamp(min=TINY).log()
         return total, features[0]
+
+
+def _joined(parts: Sequence[Read]) -> Read:
+    """Put what was read one after the other."""
+    return Read(
+        logits=np.vstack([part.logits for part in parts]),
+        features=np.vstack([part.features for part in parts]),
+    )
