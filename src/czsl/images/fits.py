@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.flags import Flag
+from czsl.images.fits_plain import decode_plain
 from czsl.images.picture import MAX_NUMBERS
 from czsl.images.unusable import UnusableImageError
 
@@ -38,12 +39,15 @@ def decode_fits(raw: bytes) -> NDArray[np.float32]:
     UnusableImageError
         Where there is no image, or an absurdly large one.
     """
+    content = _unpacked(raw)
+    if (numbers := decode_plain(content)) is not None:
+        return _in_rows(numbers)
     # The error of astropy's C library is not among its public names, and has no kin.
     from astropy.io.fits.hdu.compressed._compression import CfitsioException
     from astropy.io.fits.verify import VerifyError
 
     try:
-        return _in_rows(_first_image(_unpacked(raw)))
+        return _in_rows(_first_image(content))
     except (CfitsioException, VerifyError) as error:
         reason = f"cannot be decoded: {error}"
         raise UnusableImageError(Flag.IMAGE_UNREADABLE, reason) from error
