@@ -121,11 +121,12 @@ class ImageStore:
         found = self._found[np.asarray(rows)]
         places = np.searchsorted(self._starts, found, side="right") - 1
         images = np.empty((len(found), self.size, self.size, self.channels), np.uint8)
-        for place in np.unique(places).tolist():
-            here = np.flatnonzero(places == place)
-            here = here[np.argsort(found[here])]  # forward through the file
-            within = found[here] - self._starts[place]
-            images[here] = self._map(self._shards.numbers[place])[within]
+        within = found - self._starts[places]
+        if len(found) and (places == places[0]).all():
+            shard = self._map(self._shards.numbers[places[0]])
+            return shard.take(within, axis=0, out=images, mode="clip")  # others copy twice
+        for image, place, row in zip(images, places.tolist(), within.tolist(), strict=True):
+            image[...] = self._map(self._shards.numbers[place])[row]
         return images
 
     def _map(self, number: int) -> NDArray[np.uint8]:
@@ -133,7 +134,7 @@ class ImageStore:
         if number not in self._maps:
             path = self._shards.pixels_path(number)
             try:
-                self._maps[number] = np.load(path, mmap_mode="r")
+                self._maps[number] = np.asarray(np.load(path, mmap_mode="r"))
             except (OSError, EOFError, ValueError) as error:
                 raise ImageError(
                     f"{path}: is missing or damaged ({error}); delete the folder {self.folder} "
