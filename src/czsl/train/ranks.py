@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -62,32 +63,42 @@ class Ranks:
         """
         return slice(self.rank * count // self.count, (self.rank + 1) * count // self.count)
 
-    def whole(self, own: Tensor, count: int) -> Tensor:
+    def whole(self, own: Sequence[Tensor], count: int) -> list[Tensor]:
         """Join the shares of all processes; gradients flow into this one's own rows.
 
         Parameters
         ----------
         own
-            This process's share of the rows, shape (row, ...).
+            This process's share of the rows of some arrays, each of shape (row, ...).
         count
             Rows of all shares together.
 
         Returns
         -------
-        Tensor
-            Shape (count, ...), the same in every process.
+        list of Tensor
+            Each of shape (count, ...), the same in every process.
         """
         if self.count == 1:
-            return own
+            return list(own)
         others = [Ranks(rank=rank, count=self.count).rows(count) for rank in range(self.count)]
         sizes = [share.stop - share.start for share in others]
-        padded = own.new_zeros((max(sizes), *own.shape[1:]))  # a collective takes equal shapes
-        padded[: len(own)] = own.detach()
+        # One message instead of one for each array. It takes equal shapes, so that some are padded.
+        flat = torch.cat([tensor.detach().flatten(1) for tensor in own], dim=1)
+        padded = flat.new_zeros((max(sizes), flat.shape[1]))
+        padded[: len(flat)] = flat
         shares = [torch.empty_like(padded) for _ in sizes]
         dist.all_gather(shares, padded)
-        parts = [share[:size] for share, size in zip(shares, sizes, strict=True)]
-        parts[self.rank] = own
-        return torch.cat(parts)
+        widths = [math.prod(tensor.shape[1:]) for tensor in own]
+        columns = [torch.split(share, widths, dim=1) for share in shares]
+        joined = []
+        for place, tensor in enumerate(own):
+            parts = [
+                part[place][:size].reshape(size, *tensor.shape[1:])
+                for part, size in zip(columns, sizes, strict=True)
+            ]
+            parts[self.rank] = tensor
+            joined.append(torch.cat(parts))
+        return joined
 
     def told(self, work: Callable[[], Result]) -> Result:
         """Let the first process work, and tell all what it found.

@@ -62,14 +62,16 @@ class WholeBatch(nn.Module):
         given = self.network(images)
         if isinstance(given, Tensor):
             return self.whole(given)
-        flat = [tensor.flatten(1).float() for tensor in given]
-        joined = self.whole(torch.cat(flat, dim=1))  # one message instead of one for each
-        parts = torch.split(joined, [part.shape[1] for part in flat], dim=1)
-        return type(given)(*parts)
+        # Each stands alone: what the loss leaves aside gets no gradient, as in one process.
+        return type(given)(*self._joined([_not_halved(tensor) for tensor in given]))
 
     def whole(self, own: Tensor) -> Tensor:
         """Join the processes' shares of an array with a row for each object."""
-        return self.sharing.ranks.whole(own.float(), self.sharing.count)
+        return self._joined([_not_halved(own)])[0]
+
+    def _joined(self, own: list[Tensor]) -> list[Tensor]:
+        """Join the processes' shares of arrays."""
+        return self.sharing.ranks.whole(own, self.sharing.count)
 
 
 class Learner(nn.Module):
@@ -144,7 +146,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
         """Normalise maps, shape (object, channel, row, column)."""
         if not self.training:
             return super().forward(maps)
-        values, axes = maps.float(), (0, 2, 3)
+        values, axes = _not_halved(maps), (0, 2, 3)
         count = values.new_full((1,), values.numel() / values.shape[1])
         sums = _sum(torch.cat([values.sum(axes), count]))
         count = sums[-1].detach()
@@ -197,6 +199,11 @@ class SharedDropout(nn.Dropout):
         whole = values.new_empty((self.sharing.count, *values.shape[1:]))
         kept = whole.bernoulli_(1 - self.p)[rows]
         return values * kept.div_(1 - self.p)
+
+
+def _not_halved(values: Tensor) -> Tensor:
+    """Give numbers of 16 bits as 32 bits: sums and losses take that."""
+    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
 
 
 def _sum(own: Tensor) -> Tensor:
