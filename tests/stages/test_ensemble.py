@@ -1,0 +1,67 @@
+"""Networks applied as one say what they say one after the other."""
+
+import numpy as np
+import pytest
+import torch
+
+from czsl.nets.network import make_network
+from czsl.stages.ensemble import Ensemble, EnsembleReader
+from czsl.stages.infer import ClassReader
+from czsl.stages.targets import Layout
+
+LAYOUT = Layout(
+    questions=(4,),
+    answer_mirror=np.array([0, 2, 1, 3]),
+    class_mirror=np.array([0, 2, 1]),
+    class_answers=np.eye(4, 3),
+)
+
+
+def networks(kind: str, questions: list[int], count: int = 3) -> list:
+    """Networks of different weights and, where there are any, different statistics."""
+    made = []
+    for seed in range(count):
+        network = make_network(
+            kind, channels=3, size=24, width=4, questions=questions, classes=3, seed=seed
+        )
+        generator = torch.Generator().manual_seed(seed)
+        for name, buffer in network.named_buffers():
+            if buffer.is_floating_point():
+                noise = torch.rand(buffer.shape, generator=generator)
+                buffer.copy_(noise + (0.5 if "var" in name else -0.5))
+        made.append(network.eval())
+    return made
+
+
+@pytest.mark.parametrize("kind", ["residual", "published"])
+@pytest.mark.parametrize("views", [1, 8])
+@pytest.mark.parametrize("from_answers", [False, True])
+@pytest.mark.parametrize("resampled", [False, True])
+def test_an_ensemble_reads_what_its_networks_read(kind, views, from_answers, resampled):
+    if kind == "published" and from_answers:
+        pytest.skip("the published network has no head for answers")
+    settings = {
+        "layout": LAYOUT,
+        "from_answers": from_answers,
+        "views": views,
+        "view": 24,
+        "resampled": resampled,
+        "device": torch.device("cpu"),
+    }
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 32, 32, 3), dtype=np.uint8)
+    made = networks(kind, [4])
+    loop, one = ClassReader(made, **settings), EnsembleReader(made, **settings)
+    expected, found = loop.read(pixels), one.read(pixels)
+    assert np.ptp(expected.logits) > 0.01
+    np.testing.assert_allclose(found.logits, expected.logits, atol=1e-5)
+    np.testing.assert_allclose(found.features, expected.features, atol=1e-5, rtol=1e-5)
+
+
+def test_every_network_has_its_own_outputs():
+    made, images = networks("residual", [4]), torch.rand(5, 3, 24, 24)
+    with torch.no_grad():
+        found = Ensemble(made)(images)
+        for place, network in enumerate(made):
+            for name, expected in network(images)._asdict().items():
+                torch.testing.assert_close(getattr(found, name)[place], expected)
+    assert (found.classes[0] - found.classes[1]).abs().max() > 0.01
