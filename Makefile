@@ -8,7 +8,7 @@ COMPARE = $(BIN)/czsl compare --resume --jobs $(JOBS) --threads $(JOBS)
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check gz1 gz1-ablations ablations gz1-fusion gz1-mergers votes votes-transfer simulated sweep-votes sweep-experts sweep-fusion sweep-confidence unlabelled docs results package clean
+.PHONY: help demo test check gz1 gz1-ablations ablations gz1-fusion gz1-mergers votes votes-transfer simulated sweep-votes sweep-experts sweep-fusion sweep-confidence unlabelled bench bench-peers docs results package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -98,10 +98,26 @@ unlabelled: $(READY)  ## what images without a label are worth to the default (h
 	  --folds 3 --sweep unlabelled=0,600 --out runs/unlabelled
 	$(UNLABELLED) runs/gz1-data/czsl.toml --sweep volunteers=300 --out runs/unlabelled-gz1
 
+PEERS   := .venv-peers
+FIGURES  = $(filter-out benchmarks/harness.py benchmarks/%_parts.py,$(wildcard benchmarks/*.py))
+bench: $(READY)  ## measure every figure of speed, one after another, into runs/bench
+	set -e; for script in $(FIGURES); do $(BIN)/python $$script; done
+
+bench-peers: $(READY) $(PEERS)/.ready  ## the environment of the peers; check them, measure training
+	$(BIN)/python benchmarks/peers/check.py
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/fit.py
+
+$(PEERS)/.ready: benchmarks/peers/requirements.txt
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --requirement benchmarks/peers/requirements.txt
+	@touch $@
+
 results: $(READY)  ## write docs/results.md from runs and demo
 	$(BIN)/python docs/make_results.py
 	$(BIN)/python docs/make_ablations.py
 	$(BIN)/python docs/make_goals.py
+	$(BIN)/python docs/make_performance.py
 
 docs: $(READY)  ## build the documentation, warnings are errors
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html

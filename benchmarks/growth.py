@@ -39,7 +39,7 @@ STEEP = 1.1
 FLOOR = 2**20
 """Bytes below which a peak is the allocator's, not the part's."""
 
-BUDGET = 8.0
+BUDGET = 12.0
 """Seconds after which a part is given no more, where the next size would take longer."""
 
 
@@ -91,7 +91,7 @@ def measured(number: int, *, repeats: int, quick: bool) -> dict[str, Any]:
     sizes = part.sizes[:2] if quick else part.sizes
     points: list[dict[str, Any]] = []
     for size in sizes:
-        if points and points[-1]["seconds"] * size / points[-1]["size"] > BUDGET:
+        if expected(points, size) > BUDGET:
             break
         with tempfile.TemporaryDirectory() as folder:
             work = part.make(size, Path(folder))
@@ -104,6 +104,14 @@ def measured(number: int, *, repeats: int, quick: bool) -> dict[str, Any]:
         "time": exponent(points, "seconds", FIT_FROM),
         "memory": exponent(points, "bytes", FLOOR),
     }
+
+
+def expected(points: Sequence[dict[str, Any]], size: int) -> float:
+    """Guess the seconds of the next size from the last two."""
+    if len(points) < 2:
+        return 0.0
+    (a, s), (b, t) = ((point["size"], point["seconds"]) for point in points[-2:])
+    return float(t * (size / b) ** max(np.log(t / s) / np.log(b / a), 1.0))
 
 
 def measure(work: Any, repeats: int) -> dict[str, float]:

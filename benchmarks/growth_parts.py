@@ -43,6 +43,9 @@ ROWS = 4096
 EXPERTS = 1_000
 """Experts' objects where classes or columns grow."""
 
+ASKED = 6
+"""Answers of a question, where columns of votes grow and there are many questions."""
+
 STORED = 20_000
 """Objects where columns or classes grow and every object is looked at."""
 
@@ -89,12 +92,26 @@ def columns_of(rows: int, votes: int, classes: int) -> dict[str, Any]:
     }
 
 
-def survey(folder: Path, rows: int, *, votes: int = 6, classes: int = 3, ending: str) -> Config:
-    """Write a survey's table; give the configuration that reads it."""
+def survey(
+    folder: Path,
+    rows: int,
+    *,
+    votes: int = 6,
+    classes: int = 3,
+    asked: int = 100,
+    ending: str = "parquet",
+) -> Config:
+    """Write a survey's table, with questions of so many answers; give its configuration."""
     path = folder / f"survey.{ending}"
     write_table([pa.table(columns_of(rows, votes, classes))], path)
     names = [f"c{k}" for k in range(classes)]
-    answers = {f"a{k}": f"v{k}" for k in range(votes)}
+    questions = [
+        {
+            "question": f"q{start}",
+            "answers": {f"a{k}": f"v{k}" for k in range(start, min(start + asked, votes))},
+        }
+        for start in range(0, votes, asked)
+    ]
     return make_config(
         {
             "catalogue": {
@@ -103,7 +120,7 @@ def survey(folder: Path, rows: int, *, votes: int = 6, classes: int = 3, ending:
                 "images": "images/{id}.jpg",
                 "position": ["ra", "dec"],
             },
-            "votes": {"answers": answers},
+            "votes": questions,
             "classes": {
                 "column": "expert",
                 "values": {name: name for name in names},
@@ -114,9 +131,11 @@ def survey(folder: Path, rows: int, *, votes: int = 6, classes: int = 3, ending:
     )
 
 
-def known(rows: int, *, votes: int = 6, classes: int = 3, folder: Path) -> Catalogue:
+def known(
+    rows: int, *, folder: Path, votes: int = 6, classes: int = 3, asked: int = 100
+) -> Catalogue:
     """Give a survey's catalogue."""
-    return Catalogue.read(survey(folder, rows, votes=votes, classes=classes, ending="parquet"))
+    return Catalogue.read(survey(folder, rows, votes=votes, classes=classes, asked=asked))
 
 
 def posteriors(rows: int, classes: int, seed: int = 0) -> tuple[Floats, Labels]:
@@ -290,6 +309,10 @@ def transfer_classes(classes: int, folder: Path) -> Work:
 
 
 def transfer_columns(votes: int, folder: Path) -> Work:
+    return fitting(known(12 * EXPERTS, votes=votes, asked=ASKED, folder=folder), EXPERTS)
+
+
+def transfer_answers(votes: int, folder: Path) -> Work:
     return fitting(known(12 * EXPERTS, votes=votes, folder=folder), EXPERTS)
 
 
@@ -312,7 +335,7 @@ def applied(rows: int, folder: Path) -> Work:
 
 
 def applied_columns(votes: int, folder: Path) -> Work:
-    return applying(known(STORED, votes=votes, folder=folder))
+    return applying(known(STORED, votes=votes, asked=ASKED, folder=folder))
 
 
 def applying(catalogue: Catalogue) -> Work:
@@ -517,14 +540,43 @@ def network(pixels: int, folder: Path) -> Work:
     return work
 
 
-SORTED = "sorting, n log n, in arrays that outgrow the processor's caches"
+def copying(rows: int, folder: Path) -> Work:
+    array = np.zeros((rows, 16))
+    order = np.random.default_rng(0).permutation(rows)
+    return lambda: array[order]
+
+
+def sorting(rows: int, folder: Path) -> Work:
+    values = np.random.default_rng(0).random(rows)
+    return lambda: np.argsort(values, kind="stable")
+
+
+SORTED = "sorting, n log n, in arrays that outgrow the processor's caches, as in the comparison"
+LARGE = (
+    "the same work for each object, in arrays that outgrow the processor's caches, as in the "
+    "comparison"
+)
 PARTS = (
-    Part(name="reading CSV", axis="objects", sizes=OBJECTS, make=reading("csv")),
-    Part(name="reading Parquet", axis="objects", sizes=OBJECTS, make=reading("parquet")),
-    Part(name="reading FITS", axis="objects", sizes=OBJECTS, make=reading("fits")),
+    Part(
+        name="for comparison: an array's rows copied at random",
+        axis="objects",
+        sizes=OBJECTS,
+        make=copying,
+        why="memory beyond the processor's caches answers later",
+    ),
+    Part(
+        name="for comparison: sorting numbers",
+        axis="objects",
+        sizes=OBJECTS,
+        make=sorting,
+        why="n log n, and memory beyond the processor's caches answers later",
+    ),
+    Part(name="reading CSV", axis="objects", sizes=OBJECTS, make=reading("csv"), why=LARGE),
+    Part(name="reading Parquet", axis="objects", sizes=OBJECTS, make=reading("parquet"), why=LARGE),
+    Part(name="reading FITS", axis="objects", sizes=OBJECTS, make=reading("fits"), why=LARGE),
     Part(name="catalogue, whole", axis="objects", sizes=OBJECTS, make=whole, why=SORTED),
-    Part(name="catalogue, in parts", axis="objects", sizes=OBJECTS, make=in_parts),
-    Part(name="check", axis="objects", sizes=OBJECTS, make=summary),
+    Part(name="catalogue, in parts", axis="objects", sizes=OBJECTS, make=in_parts, why=LARGE),
+    Part(name="check", axis="objects", sizes=OBJECTS, make=summary, why=LARGE),
     Part(name="folds", axis="objects", sizes=OBJECTS, make=folds, why=SORTED),
     Part(name="duplicates in a table", axis="objects", sizes=OBJECTS, make=within, why=SORTED),
     Part(
@@ -535,16 +587,16 @@ PARTS = (
         why="every part is looked up in all that came before, which is kept in sorted runs and "
         "merged ever again: n log² n",
     ),
-    Part(name="votes to features", axis="objects", sizes=OBJECTS, make=features),
+    Part(name="votes to features", axis="objects", sizes=OBJECTS, make=features, why=LARGE),
     Part(
         name="transfer, fit", axis="objects", sizes=(100, 300, 1_000, 3_000, 10_000), make=transfer
     ),
-    Part(name="transfer, applied", axis="objects", sizes=OBJECTS, make=applied),
-    Part(name="fusion, fit", axis="objects", sizes=OBJECTS, make=fusion),
-    Part(name="temperature", axis="objects", sizes=OBJECTS, make=temperature),
+    Part(name="transfer, applied", axis="objects", sizes=OBJECTS, make=applied, why=LARGE),
+    Part(name="fusion, fit", axis="objects", sizes=OBJECTS, make=fusion, why=LARGE),
+    Part(name="temperature", axis="objects", sizes=OBJECTS, make=temperature, why=LARGE),
     Part(name="sets", axis="objects", sizes=OBJECTS, make=sets, why=SORTED),
     Part(name="ranking", axis="objects", sizes=OBJECTS, make=ranking, why=SORTED),
-    Part(name="comparison's statistics", axis="objects", sizes=FEWER, make=statistics, why=SORTED),
+    Part(name="comparison's statistics", axis="objects", sizes=FEWER, make=statistics, why=LARGE),
     Part(name="report's data", axis="objects", sizes=OBJECTS, make=report, why=SORTED),
     Part(
         name="image store, built",
@@ -553,7 +605,9 @@ PARTS = (
         make=lambda rows, folder: building(folder, rows, side=16, size=8),
     ),
     Part(name="image store, opened", axis="objects", sizes=OBJECTS, make=opening, why=SORTED),
-    Part(name="image store, read at random", axis="objects", sizes=OBJECTS, make=gathering),
+    Part(
+        name="image store, read at random", axis="objects", sizes=OBJECTS, make=gathering, why=LARGE
+    ),
     Part(name="writing CSV", axis="objects", sizes=OBJECTS, make=writing("csv")),
     Part(name="writing Parquet", axis="objects", sizes=OBJECTS, make=writing("parquet")),
     Part(name="writing FITS", axis="objects", sizes=OBJECTS, make=writing("fits")),
@@ -564,8 +618,20 @@ PARTS = (
         sizes=SIDES,
         make=lambda pixels, folder: building(folder, 300, side=int(pixels**0.5), size=32),
     ),
-    Part(name="image store, read at random", axis="pixels", sizes=SIDES, make=gathering_pixels),
-    Part(name="the default's network", axis="pixels", sizes=SIDES, make=network),
+    Part(
+        name="image store, read at random",
+        axis="pixels",
+        sizes=SIDES,
+        make=gathering_pixels,
+        why="bytes beyond the processor's caches, as in the comparison",
+    ),
+    Part(
+        name="the default's network",
+        axis="pixels",
+        sizes=SIDES,
+        make=network,
+        why="it has a scale more where images are twice as wide",
+    ),
     Part(name="catalogue, whole", axis="classes", sizes=CLASSES, make=reading_classes),
     Part(
         name="transfer, fit",
@@ -583,18 +649,27 @@ PARTS = (
     Part(name="catalogue, whole", axis="columns", sizes=COLUMNS, make=reading_columns),
     Part(name="votes to features", axis="columns", sizes=COLUMNS, make=features_columns),
     Part(
-        name="transfer, fit",
+        name="transfer, fit, questions of 6 answers",
         axis="columns",
         sizes=COLUMNS,
         make=transfer_columns,
-        why="it is quadratic in the shares of a question's answers, and needs the products of "
-        "all pairs; many questions of few answers cost far less than one of many",
+        why="Newton's steps need the second derivatives of each pair of inputs, of which a "
+        "question of 6 answers makes 41",
     ),
     Part(
-        name="transfer, applied",
+        name="transfer, fit, one question",
+        axis="columns",
+        sizes=COLUMNS[:4],
+        make=transfer_answers,
+        why="the map has the products of all pairs of a question's shares, and Newton's steps "
+        "need the second derivatives of each pair of those; questions that are asked apart cost "
+        "far less than one of as many answers",
+    ),
+    Part(
+        name="transfer, applied, questions of 6 answers",
         axis="columns",
         sizes=COLUMNS,
         make=applied_columns,
-        why="it is quadratic in the shares of a question's answers",
+        why="matrices that outgrow the processor's caches",
     ),
 )

@@ -1,6 +1,8 @@
 """Tables through one door: what every format gives, and what a bad file gets."""
 
 import gzip
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -304,3 +306,27 @@ def test_csv_that_changes_its_kind_late_is_an_error_that_names_the_column(tmp_pa
     with pytest.raises(CatalogueError, match=r"a\.csv: cannot be read .* to int64"):
         list(scan_table(path))
     assert read_table(path)["n"][-1].as_py() == "x"
+
+
+LARGE = """
+import sys
+import pyarrow as pa
+from czsl.catalogue import scan_table
+from czsl.images.source import open_source
+folder = sys.argv[1]
+rows = sum(len(part) for part in scan_table(f"{folder}/a.parquet", rows=100))
+source = open_source("a.parquet/image", folder=folder)
+read = sum(len(source.read(f"a.parquet/image[{row}]")) for row in range(rows))
+print(rows, read, pa.default_memory_pool().max_memory())
+"""
+
+
+def test_a_long_row_group_is_not_held_in_memory(tmp_path):
+    random = np.random.default_rng(0)
+    column = pa.array([random.bytes(10_000) for _ in range(8000)], pa.binary())
+    pq.write_table(pa.table({"image": column}), tmp_path / "a.parquet", row_group_size=8000)
+    command = [sys.executable, "-c", LARGE, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows, read, peak = map(int, done.stdout.split())
+    assert (rows, read) == (8000, 80_000_000)
+    assert peak < 50_000_000  # 110 where the row group is held whole

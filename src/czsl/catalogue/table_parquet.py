@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from czsl.remote import opened
+
+BUFFER = 2**20
+"""Bytes of a column that are read at once, where a file is read in parts."""
+
+
+def streamed(rows: int | None) -> dict[str, Any]:
+    """Give the options that keep memory small: else a row group's columns are held whole."""
+    return {} if rows is None else {"pre_buffer": False, "buffer_size": BUFFER}
 
 
 def names(path: Path | str) -> list[str]:
@@ -35,7 +44,7 @@ def scan(
 ) -> Iterator[pa.Table]:
     """Yield the columns with the types that they have in the file."""
     del as_given  # Parquet's types are exact.
-    with opened(path) as source, pq.ParquetFile(source) as file:
+    with opened(path) as source, pq.ParquetFile(source, **streamed(rows)) as file:
         # select: read and iter_batches keep the file's order of columns.
         if rows is None:
             yield file.read(columns=list(columns)).select(list(columns))

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from czsl.catalogue.table_parquet import streamed
 from czsl.errors import ImageError
 from czsl.flags import Flag
 from czsl.images.adapter import (
@@ -105,7 +106,7 @@ class ParquetSource:
             table = place.kind == TABLE and self.table is not None
             path = str(self.table) if table else self.places.path(place.file)
             try:
-                file = pq.ParquetFile(open_file(path))
+                file = pq.ParquetFile(open_file(path), **streamed(AHEAD))
             except (OSError, pa.ArrowException) as error:
                 raise ImageError(f"{path}: cannot be opened as Parquet ({error})") from error
             schema = file.schema_arrow

@@ -1,0 +1,312 @@
+"""Write docs/performance.md, docs/performance.json and the tables of docs/scale.md.
+
+Usage: python docs/make_performance.py [BENCH], by default runs/bench, where 'make bench' leaves a
+JSON file for each benchmark. A benchmark that is not there leaves its place empty: nothing is made
+up for it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from czsl.files import write_json, write_text
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+
+from scale_tables import filled  # noqa: E402 (lies beside)
+
+ORDER = ("training", "fit", "decode", "fits", "predict", "store", "start", "memory")
+"""Benchmarks come in this order, all others behind them by their names."""
+
+TITLES = {
+    "train": "Training",
+    "training": "Training",
+    "fit": "A whole fit",
+    "decode": "Decoding images",
+    "fits": "FITS cutouts",
+    "predict": "Prediction",
+    "store": "The image store",
+    "start": "Start-up and memory",
+    "memory": "Memory",
+    "gpu": "On a GPU",
+    "ray": "On Ray",
+    "ranks": "Several processes",
+    "million": "A million rows",
+}
+"""Headings of benchmarks; of others their names."""
+
+APART = ("growth", "roofline")
+"""Benchmarks that have a section of their own form."""
+
+AXES = {
+    "objects": "number of objects",
+    "pixels": "pixels of an image",
+    "classes": "number of classes",
+    "columns": "columns of votes",
+}
+
+HEAD = """\
+# Performance
+
+Written by `python docs/make_performance.py` from the benchmarks that `make bench` runs; not edited
+by hand. A figure is a ratio of two rates that were measured in turn on one machine, ours, theirs,
+ours, theirs: the median of the pairs, with the least and the greatest. Above 1 ours is faster,
+unless the goal says *at most*. The same figures stand in `docs/performance.json`. What they mean
+for ten million objects and for a billion is told under [Scale](scale.md).
+"""
+
+Bench = dict[str, Any]
+
+
+def main(bench: Path, docs: Path = ROOT / "docs") -> None:
+    """Write the page, its figures, and the tables of the page on scale."""
+    found = sorted(map(read, bench.glob("*.json")), key=place)
+    write_json(docs / "performance.json", list(rows(found)))
+    curves = [one for one in found if one["benchmark"] == "growth"]
+    drawn = [name for one in curves for name in draw(one["more"]["curves"], docs / "_static")]
+    write_text(docs / "performance.md", "\n".join([HEAD, *page(found, drawn)]) + "\n")
+    scale = docs / "scale.md"
+    write_text(scale, filled(scale.read_text(encoding="utf-8"), found))
+
+
+def read(path: Path) -> Bench:
+    """Read what a benchmark left."""
+    content: Bench = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def place(one: Bench) -> tuple[int, str]:
+    """Give a benchmark's place on the page."""
+    name = one["benchmark"]
+    return (ORDER.index(name) if name in ORDER else len(ORDER), name)
+
+
+def rows(found: Iterable[Bench]) -> Iterator[dict[str, Any]]:
+    """Give the figures as JSON has them."""
+    for one in found:
+        for figure in one["figures"]:
+            kept = {key: figure[key] for key in ("what", "peer", "ratio", "low", "high")}
+            yield kept | {"goal": goal(figure), "command": one["command"]}
+
+
+def goal(figure: dict[str, Any]) -> str:
+    """Spell a goal; empty where there is none."""
+    if figure["goal"] is None:
+        return ""
+    return f"at most {figure['goal']:g}" if figure["at_most"] else f"{figure['goal']:g}"
+
+
+def page(found: Sequence[Bench], drawn: Sequence[str]) -> Iterator[str]:
+    """Write the sections."""
+    if not found:
+        yield "Nothing is measured yet: run `make bench`."
+        return
+    yield from machines(found)
+    yield from reached([one for one in found if one["benchmark"] != "growth"])
+    for one in found:
+        if one["benchmark"] not in APART:
+            yield from section(one)
+    for one in found:
+        if one["benchmark"] == "roofline":
+            yield from roofline(one)
+    for one in found:
+        if one["benchmark"] == "growth":
+            yield from growth(one, drawn)
+
+
+def machines(found: Sequence[Bench]) -> Iterator[str]:
+    """Say when, and on which machines."""
+    yield from ("## Measured on", "", "| benchmarks | date | machine | versions |")
+    yield "| --- | --- | --- | --- |"
+    told: dict[tuple[str, str, str], list[str]] = {}
+    for one in found:
+        versions = one["machine"]["versions"]
+        spelled = ", ".join(f"{name} {number}" for name, number in versions.items())
+        told.setdefault((one["date"], machine(one), spelled), []).append(one["benchmark"])
+    for (date, where, versions), names in told.items():
+        yield row(", ".join(names), date, where, versions)
+    yield ""
+
+
+def machine(one: Bench) -> str:
+    """Name a machine."""
+    cores = one["machine"]["cores"]
+    gpu = one["machine"].get("gpu")
+    named = f"{one['machine']['cpu']}, {cores} core{'s' if cores != 1 else ''}"
+    return f"{named}, {gpu}" if gpu else named
+
+
+def reached(found: Sequence[Bench]) -> Iterator[str]:
+    """Count the goals, and say what limits where one is missed."""
+    aimed = [
+        (one, figure) for one in found for figure in one["figures"] if figure["goal"] is not None
+    ]
+    if not aimed:
+        return
+    missed = [(one, figure) for one, figure in aimed if not figure["met"]]
+    yield from ("## Goals", "", f"{len(aimed) - len(missed)} of {len(aimed)} goals are reached.")
+    if missed:
+        yield from (" What limits the others:", "", "| what | against | reached | goal | limit |")
+        yield "| --- | --- | --- | --- | --- |"
+        for _, figure in missed:
+            limit = figure["limit"] or "not known"
+            yield row(figure["what"], figure["peer"], spread(figure), goal(figure), limit)
+    yield ""
+
+
+def section(one: Bench) -> Iterator[str]:
+    """Show the figures of a benchmark."""
+    yield from (f"## {TITLES.get(one['benchmark'], heading(one['benchmark']))}", "")
+    yield from (f"`{one['command']}`, {one['date']}, {machine(one)}.", "")
+    yield "| what | against | ratio (least to most) | goal | | rates |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for figure in one["figures"]:
+        yield row(
+            figure["what"],
+            figure["peer"],
+            spread(figure),
+            goal(figure),
+            {None: "", True: "reached", False: "missed"}[figure["met"]],
+            "; ".join(f"{side} {number(rate)}" for side, rate in figure["rates"].items()),
+        )
+    yield ""
+
+
+def roofline(one: Bench) -> Iterator[str]:
+    """Show how near to the hardware's limits each figure comes."""
+    yield from ("## Against the hardware's limits", "")
+    yield from (f"`{one['command']}`, {one['date']}, {machine(one)}.", "")
+    yield from ("| what | limit | share reached | rates | what takes the rest |",)
+    yield "| --- | --- | --- | --- | --- |"
+    for figure in one["figures"]:
+        share = f"{figure['ratio']:.0%} ({figure['low']:.0%} to {figure['high']:.0%})"
+        rates = "; ".join(f"{side} {number(rate)}" for side, rate in figure["rates"].items())
+        yield row(figure["what"], figure["peer"], share, rates, figure["limit"])
+    yield ""
+
+
+def growth(one: Bench, drawn: Sequence[str]) -> Iterator[str]:
+    """Show how time and memory grow, and explain what grows faster than linearly."""
+    curves, steep = one["more"]["curves"], one["more"]["steep"]
+    yield from ("## Growth", "", f"`{one['command']}`, {one['date']}, {machine(one)}, one thread.")
+    yield from (
+        "",
+        "Time and memory grow as a power of the size. The exponent is fitted to the upper sizes,",
+        "where a call's fixed cost no longer counts; of what stays below a fiftieth of a second no",
+        "exponent is told. Memory is the peak above what the input takes, mapped files included.",
+        "What only copies an array grows faster than linearly too, once the array outgrows the",
+        "processor's caches: the rows *for comparison* show it.",
+        "",
+    )
+    for name, axis in zip(drawn, ("objects", "other sizes"), strict=False):
+        yield from (f"![Time and memory of each part by {axis}](_static/{name})", "")
+    yield "| part | by | largest | time there | exponent | peak there | exponent |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: |"
+    for curve in curves:
+        last = curve["points"][-1]
+        yield row(
+            curve["name"],
+            AXES.get(curve["axis"], curve["axis"]),
+            f"{last['size']:,}",
+            f"{last['seconds']:.3g} s",
+            power(curve["time"], steep),
+            f"{last['bytes'] / 1e6:,.0f} MB",
+            power(curve["memory"], steep),
+        )
+    yield ""
+    steeper = [curve for curve in curves if (curve["time"] or 0) > steep]
+    if steeper:
+        yield from ("What grows faster than linearly, and why:", "")
+        for curve in steeper:
+            why = curve["why"] or "not explained"
+            yield f"- **{curve['name']}**, by {AXES.get(curve['axis'], curve['axis'])}: {why}."
+        yield ""
+
+
+def power(found: float | None, steep: float) -> str:
+    """Spell an exponent, bold where it is above linear."""
+    if found is None:
+        return ""
+    return f"**{found:.2f}**" if found > steep else f"{found:.2f}"
+
+
+def spread(figure: dict[str, Any]) -> str:
+    """Spell a ratio with its least and greatest."""
+    return f"{figure['ratio']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+
+
+def number(value: float) -> str:
+    """Spell a rate with three digits or more.
+
+    >>> number(375123.4), number(0.123456)
+    ('375,123', '0.123')
+    """
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def heading(name: str) -> str:
+    """Turn a script's name into a heading."""
+    return name.replace("_", " ").capitalize()
+
+
+def row(*cells: object) -> str:
+    """Write a row of a table; what would part cells is escaped."""
+    return f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in cells)} |"
+
+
+def draw(curves: Sequence[dict[str, Any]], folder: Path) -> list[str]:
+    """Draw a small plot for each part, time and memory; give the files' names."""
+    named = {
+        "growth-objects.png": [one for one in curves if one["axis"] == "objects"],
+        "growth-others.png": [one for one in curves if one["axis"] != "objects"],
+    }
+    for name, some in named.items():
+        plot(some, folder / name)
+    return list(named)
+
+
+def plot(curves: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw curves, each in a plot of its own, with few colours, so that the file is small."""
+    import matplotlib as mpl
+    from PIL import Image
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    across = 4
+    down = max(-(-len(curves) // across), 1)
+    with mpl.rc_context({"font.size": 7}):
+        figure, axes = plt.subplots(
+            down, across, figsize=(2.1 * across, 1.7 * down), squeeze=False, layout="constrained"
+        )
+        for ax in axes.flat[len(curves) :]:
+            ax.set_axis_off()
+        for curve, ax in zip(curves, axes.flat, strict=False):
+            sizes = [point["size"] for point in curve["points"]]
+            seconds = [point["seconds"] for point in curve["points"]]
+            ax.loglog(sizes, seconds, "o-", color="#0b5394", ms=2.5, lw=1)
+            ax.tick_params(axis="y", colors="#0b5394")
+            memory = ax.twinx()
+            peaks = [max(point["bytes"] / 1e6, 0.1) for point in curve["points"]]
+            memory.loglog(sizes, peaks, "s--", color="#b45f06", ms=2, lw=0.8)
+            memory.tick_params(axis="y", colors="#b45f06")
+            ax.set_title(curve["name"].replace(", ", ",\n", 1), fontsize=7)
+            ax.set_xlabel(AXES.get(curve["axis"], curve["axis"]))
+            for one in (ax, memory):
+                one.minorticks_off()
+        figure.suptitle("seconds (blue, solid, left) and megabytes (orange, dashed, right)")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=110)
+        plt.close(figure)
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(32)
+    small.save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "runs" / "bench")

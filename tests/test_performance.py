@@ -1,0 +1,197 @@
+"""The pages on performance and scale say what the benchmarks left, and make nothing up."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scripts import load
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def made():
+    """The script that writes the pages."""
+    return load(ROOT / "docs" / "make_performance.py")
+
+
+@pytest.fixture(scope="module")
+def tables(made):
+    """The tables of the page on scale."""
+    return sys.modules["scale_tables"]
+
+
+@pytest.fixture(scope="module")
+def growing():
+    """The script that measures growth."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        yield load(ROOT / "benchmarks" / "growth.py")
+    finally:
+        sys.path.remove(str(ROOT / "benchmarks"))
+
+
+def figure(what: str, ratio: float, **changes) -> dict:
+    found = {
+        "what": what,
+        "peer": "Pillow",
+        "ratio": ratio,
+        "low": ratio - 0.25,
+        "high": ratio + 0.25,
+        "goal": None,
+        "at_most": False,
+        "rates": {"ours, images a second": 1000.0, "Pillow, images a second": 250.0},
+        "limit": "",
+        "met": None,
+    }
+    return found | changes
+
+
+def bench(folder: Path, name: str, figures: list[dict], **more) -> None:
+    content = {
+        "benchmark": name,
+        "command": f"python benchmarks/{name}.py",
+        "date": "2026-11-25",
+        "machine": {"cpu": "A processor", "cores": 2, "versions": {"numpy": "2.0"}},
+        "figures": figures,
+        "more": more,
+    }
+    (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+def curve(name: str, power: float, **changes) -> dict:
+    points = [
+        {"size": size, "seconds": (size / 1e5) ** power, "bytes": 100.0 * size}
+        for size in (10_000, 100_000, 1_000_000)
+    ]
+    found = {"name": name, "axis": "objects", "points": points, "why": "pairs are compared"}
+    return found | {"time": power, "memory": 1.0} | changes
+
+
+@pytest.fixture
+def pages(made, tmp_path):
+    """The pages of three benchmarks."""
+    runs, docs = tmp_path / "bench", tmp_path / "docs"
+    runs.mkdir()
+    docs.mkdir()
+    shutil.copy(ROOT / "docs" / "scale.md", docs)
+    decoded = [
+        figure("JPEG to 64 px", 4.0, goal=3.5, met=True),
+        figure("two processes against one | JPEG", 1.8, goal=1.85, met=False, limit="the disk"),
+    ]
+    bench(runs, "decode", decoded)
+    memory = figure("memory of predict", 1.05, goal=1.1, at_most=True, met=True)
+    bench(runs, "million", [memory], rows=1_000_000, failures=0)
+    curves = [curve("catalogue, whole", 1.0), curve("comparison's pairs", 2.0)]
+    bench(
+        runs,
+        "growth",
+        [figure("pairs", 2.0, goal=1.1, at_most=True, met=False)],
+        curves=curves,
+        steep=1.1,
+    )
+    made.main(runs, docs)
+    return docs
+
+
+def test_the_figures_as_json(pages):
+    rows = json.loads((pages / "performance.json").read_text(encoding="utf-8"))
+    assert rows[0] == {
+        "what": "JPEG to 64 px",
+        "peer": "Pillow",
+        "ratio": 4.0,
+        "low": 3.75,
+        "high": 4.25,
+        "goal": "3.5",
+        "command": "python benchmarks/decode.py",
+    }
+    assert [row["goal"] for row in rows[1:]] == ["1.85", "at most 1.1", "at most 1.1"]
+
+
+def test_the_page_shows_every_figure_and_what_limits_it(pages):
+    page = (pages / "performance.md").read_text(encoding="utf-8")
+    assert "2026-11-25 | A processor, 2 cores | numpy 2.0 |" in page
+    assert "| JPEG to 64 px | Pillow | 4.00 (3.75 to 4.25) | 3.5 | reached | ours, images" in page
+    assert "2 of 3 goals are reached." in page
+    assert (
+        "two processes against one &#124; JPEG | Pillow | 1.80 (1.55 to 2.05) | 1.85 | the disk"
+        in page
+    )
+    assert "| number of objects | 1,000,000 | 100 s | **2.00** | 100 MB | 1.00 |" in page
+    assert "- **comparison's pairs**, by number of objects: pairs are compared." in page
+    names = re.findall(r"_static/([\w-]+\.png)", page)
+    assert names == ["growth-objects.png", "growth-others.png"]
+    for name in names:
+        with Image.open(pages / "_static" / name) as image:
+            assert len(image.convert("RGB").getcolors()) > 5  # something is drawn
+
+
+def test_plots_of_forty_parts_are_small(made, tmp_path):
+    made.draw([curve(f"part {number}", 1 + number / 40) for number in range(40)], tmp_path)
+    assert (tmp_path / "growth-objects.png").stat().st_size < 150_000
+
+
+def test_the_tables_of_scale_follow_the_rates(pages, tables):
+    page = (pages / "scale.md").read_text(encoding="utf-8")
+    assert f"| {64 * 64 * 3 + tables.LISTED:,} | 123 GB | 12.3 TB |" in page
+    # 10^7 images at 1,000 a second and core, of which each of two keeps nine tenths.
+    hours = 10**7 / (1000 * 0.9 * 2) / 3600
+    assert (
+        f"| 1,000 a second and core | 2 cores | {hours:.3g} h | {100 * hours / 24:.3g} days |"
+        in page
+    )
+    price = 10**7 / 900 / 3600 * tables.CORE_HOUR
+    assert f"{price:.2f} dollars |" in page
+    assert "| catalogue, whole | 100 MB for 1,000,000 | 1.00 | 1 GB | 100 GB |" in page
+    assert "| failures | 0 |" in page
+    assert "| rows | 1e+06 |" in page
+    assert "| predict from the store | not measured on a GPU |" in page
+
+
+def test_without_benchmarks_nothing_is_made_up(made, tables, tmp_path):
+    shutil.copy(ROOT / "docs" / "scale.md", tmp_path)
+    made.main(tmp_path, tmp_path)
+    assert "Nothing is measured yet" in (tmp_path / "performance.md").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "performance.json").read_text(encoding="utf-8")) == []
+    page = (tmp_path / "scale.md").read_text(encoding="utf-8")
+    assert "Not run yet: `python benchmarks/million.py`." in page
+    assert page.count("| not measured") == len(tables.SOURCES)
+
+
+def test_the_page_on_scale_names_every_table(tables):
+    page = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    assert re.findall(r"<!-- table: (\w+) -->", page) == list(tables.TABLES)
+    assert page.count("<!-- end -->") == len(tables.TABLES)
+
+
+def test_an_exponent_is_fitted_to_the_sizes_that_count(growing):
+    sizes = [10**k for k in range(3, 7)]
+    points = [{"size": n, "seconds": max(0.01, 1e-7 * n**1.3)} for n in (100, *sizes)]
+    assert growing.exponent(points, "seconds", 0.011) == pytest.approx(1.3)
+    assert growing.exponent(points, "seconds", 0.001) < 1.0  # a call's fixed cost counts too
+    plain = [{"size": n, "seconds": 1e-6 * n} for n in sizes]
+    assert growing.exponent(plain, "seconds", 0.0) == pytest.approx(1.0)
+    assert growing.exponent(plain, "seconds", 10.0) is None
+    assert growing.exponent(plain[:2], "seconds", 0.0) is None
+
+
+def test_the_peak_of_memory_is_that_of_the_work(growing):
+    found = growing.measure(lambda: np.ones(4_000_000).sum(), repeats=1)
+    assert 31e6 < found["bytes"] < 40e6
+
+
+@pytest.mark.parametrize("number", [2, 8, 24])
+def test_a_part_is_measured(growing, number):
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        found = growing.measured(number, repeats=1, quick=True)
+    finally:
+        sys.path.remove(str(ROOT / "benchmarks"))
+    assert [point["size"] for point in found["points"]] == [1_000, 10_000]
+    assert all(point["seconds"] > 0 for point in found["points"])
