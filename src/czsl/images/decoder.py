@@ -9,9 +9,11 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
+from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,9 @@ from czsl.sections import ImagesSettings
 
 CHUNK = 64
 """Images that a process is given at once."""
+
+PIPE = 2**20
+"""Bytes that a process may be ahead of this one's reading: a batch of ordinary images."""
 
 FEW = 256
 """So many images are decoded sooner than processes start."""
@@ -143,13 +148,14 @@ class Decoder:
             yield waiting.popleft().result()
 
     def _start(self) -> ThreadPoolExecutor:
-        """Start the processes, and a thread for each that speaks with it."""
+        """Start the processes, and two threads for each that speak with it."""
         if self._threads is None:
             task = pickle.dumps(self.task)
             self._workers = [_Worker(task) for _ in range(self.processes)]
-            for worker in self._workers:
+            # Each has a second job waiting, so that it need not wait for this process.
+            for worker in 2 * self._workers:
                 self._idle.put(worker)
-            self._threads = ThreadPoolExecutor(self.processes)
+            self._threads = ThreadPoolExecutor(2 * self.processes)
         return self._threads
 
     def _ask(self, references: list[str]) -> Batch:
@@ -177,6 +183,9 @@ class _Worker:
             env=environment,
             process_group=0,  # Ctrl-C is for the first process, which ends this one
         )
+        _widen(self._process.stdout)
+        self._sending, self._reading = Lock(), Lock()
+        self._asked: deque[tuple[list[str], Future[Batch | CzslError]]] = deque()
         self._send(task)
 
     def _send(self, message: bytes) -> None:
@@ -192,18 +201,36 @@ class _Worker:
         CzslError
             What the process met and cannot flag; or that it has died.
         """
-        assert self._process.stdout is not None
-        try:
-            self._send(pickle.dumps(references))
-            answer: Batch | CzslError = pickle.load(self._process.stdout)
-        except (EOFError, OSError, pickle.UnpicklingError) as error:
-            raise ImageError(
-                f"a decoding process died (exit code {self._process.wait()}) at one of the images "
-                f"{references[0]!r} to {references[-1]!r}; if memory ran out, use fewer processes"
-            ) from error
+        mine: Future[Batch | CzslError] = Future()
+        with self._sending:
+            self._asked.append((references, mine))
+            self._write(pickle.dumps(references))
+        with self._reading:
+            while not mine.done():  # answers come in the order of the questions
+                self._answer(*self._asked.popleft())
+        answer = mine.result()
         if isinstance(answer, CzslError):
             raise answer
         return answer
+
+    def _write(self, message: bytes) -> None:
+        """Send a message; that the process has died is told when its answer is read."""
+        with suppress(OSError):
+            self._send(message)
+
+    def _answer(self, references: list[str], asked: Future[Batch | CzslError]) -> None:
+        """Read the next answer."""
+        assert self._process.stdout is not None
+        try:
+            asked.set_result(pickle.load(self._process.stdout))
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+            code = self._process.wait()
+            died = ImageError(
+                f"a decoding process died (exit code {code}) at one of the images "
+                f"{references[0]!r} to {references[-1]!r}; if memory ran out, use fewer processes"
+            )
+            died.__cause__ = error
+            asked.set_exception(died)
 
     def stop(self) -> None:
         """End the process, whatever it is doing."""
@@ -215,6 +242,15 @@ class _Worker:
                     pipe.close()
                 except BrokenPipeError:  # what was still to be sent has lost its reader
                     continue
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    """Let a pipe hold a batch, where the system does that and still has room for it."""
+    if pipe is not None and sys.platform == "linux":
+        import fcntl
+
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)
 
 
 def refuse_unfit(unfit: Sequence[tuple[int, str]], located: Sequence[str]) -> None:
