@@ -26,13 +26,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from czsl.chain import learn
-from czsl.cli.shared import keep_freed_memory
 from czsl.compare.cell import Arm, Cell
 from czsl.compare.compare import compare, read_metrics, read_tasks
 from czsl.compare.protocols import Protocol
 from czsl.compare.recipe_arm import fit_recipe, judged_images, make_sets
 from czsl.conclude import Judged, class_shares, conclude
 from czsl.learned import Learned
+from czsl.machine import keep_freed_memory
 from czsl.model import Hardware
 from czsl.nets.given import GivenEncoder
 from czsl.nets.network import Network, make_network

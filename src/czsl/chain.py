@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from czsl.catalogue import Catalogue, make_folds
 from czsl.conclude import Judged, conclude, held_out_loss
+from czsl.crossfit import FoldNetwork, fold_networks
 from czsl.errors import CatalogueError, ConfigError
 from czsl.expected import expected_shares
 from czsl.learned import Learned
@@ -24,7 +25,7 @@ from czsl.stages.context import Context
 from czsl.stages.targets import transfer_inputs, vote_targets
 from czsl.stages.transfer import FittedTransfer, fit_transfer
 from czsl.train.checkpoint import Tensors
-from czsl.training import Start, Work, begin, fold_network, image_logits, nothing_learned
+from czsl.training import Start, Work, begin, image_logits, nothing_learned
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -229,15 +230,13 @@ def _networks(work: Work, start: Start, transfers: list[FittedTransfer | None]) 
     weights: tuple[float, ...] = (0.0,)
     if work.recipe.finetune is not None and any(transfer is not None for transfer in transfers):
         weights = work.recipe.finetune.transferred
-    each = [replace(work, history=[]) for _ in weights]
-    taught = [
-        _cross_fitted(part, start, transfers, weight)
-        for part, weight in zip(each, weights, strict=True)
-    ]
+    made = fold_networks(work, start, transfers, weights)
+    taught = [_judged(work, networks) for networks in made]
     labels = work.catalogue.experts[work.experts]
     losses = [held_out_loss(one.logits, labels) for one in taught]
     best = preferred(weights, losses, int(known_rows(taught[0].logits).sum()))
-    work.history.extend(each[best].history)
+    for network in made[best]:
+        work.history.extend(network.history)
     if len(weights) == 1:
         return taught[0]
     choices = tuple(
@@ -273,18 +272,13 @@ def preferred(weights: Sequence[float], losses: Sequence[float], objects: int) -
     return int(np.argmin(objects * np.array(losses) + against))
 
 
-def _cross_fitted(
-    work: Work, start: Start, transfers: list[FittedTransfer | None], weight: float
-) -> _Taught:
-    """Train a network for each fold, and let it judge the objects of that fold."""
-    networks: list[Tensors] = []
+def _judged(work: Work, networks: list[FoldNetwork]) -> _Taught:
+    """Let each fold's network judge the objects of that fold."""
     logits = np.full((len(work.experts), len(work.catalogue.classes)), np.nan)
-    for fold, transfer in enumerate(transfers):
-        network = fold_network(work, start, fold, transfer, weight)
-        networks.append({name: value.clone() for name, value in network.state_dict().items()})
+    for fold, network in enumerate(networks):
         left = work.folds == fold
-        logits[left] = image_logits(work, networks[-1:], work.experts[left])
-    return _Taught(networks=tuple(networks), logits=logits)
+        logits[left] = image_logits(work, [network.weights], work.experts[left])
+    return _Taught(networks=tuple(network.weights for network in networks), logits=logits)
 
 
 def _votes_posterior(work: Work, transfers: list[FittedTransfer | None]) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -68,3 +69,21 @@ def launched(given: Mapping[str, str] = os.environ) -> Launched | None:
         local = count // int(given.get("SLURM_STEP_NUM_NODES", given.get("SLURM_NNODES", 1)))
         return Launched(launcher="srun", rank=int(given["SLURM_PROCID"]), count=count, local=local)
     return None
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep freed blocks: giving them back costs small networks half their time.
+
+    Only where glibc is, and only before torch allocates anything.
+    """
+    import ctypes
+
+    if sys.platform != "linux" or "MALLOC_TRIM_THRESHOLD_" in os.environ:
+        return
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    trim_threshold, mmap_threshold = -1, -3
+    mallopt(trim_threshold, 1 << 30)
+    mallopt(mmap_threshold, 1 << 30)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -12,11 +15,11 @@ from czsl.cli.shared import (
     device_option,
     folder_option,
     images_option,
-    keep_freed_memory,
     model_argument,
     threads_option,
 )
-from czsl.errors import MissingExtraError
+from czsl.errors import CzslError, MissingExtraError, RunError
+from czsl.machine import keep_freed_memory
 
 if TYPE_CHECKING:
     from czsl.survey.explain import Explanation
@@ -49,6 +52,15 @@ if TYPE_CHECKING:
     "--reestimate", is_flag=True, help="Estimate the classes' shares from TABLE, and move to them."
 )
 @click.option("--limit", type=click.IntRange(1), help="Stop after so many rows.")
+@click.option("--resume", is_flag=True, help="Go on with the parts beside --out.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="This machine, or a Ray cluster (extra: ray).",
+)
+@click.option("--address", help="The Ray cluster's; default: Ray is started on this machine.")
 @device_option
 @threads_option
 def predict(
@@ -61,6 +73,9 @@ def predict(
     coverage: float | None,
     reestimate: bool,
     limit: int | None,
+    resume: bool,
+    engine: Literal["local", "ray"],
+    address: str | None,
     device: str,
     threads: int | None,
 ) -> None:
@@ -68,7 +83,7 @@ def predict(
 
     MODEL is the folder that 'czsl fit' wrote. Tables of any length are streamed. --decide
     moves the class alone, --reestimate the posterior: use it where the classes' shares are
-    others than among the experts' objects.
+    others than among the experts' objects. What is stopped goes on with --resume.
     """
     keep_freed_memory()
     from czsl import CzSL
@@ -76,7 +91,7 @@ def predict(
     from czsl.terminal import FitDisplay, show_predicted
 
     loaded = CzSL.load(model, device=device, threads=threads)
-    with FitDisplay() as display:
+    with FitDisplay() as display, kept_parts(out):
         done = predict_table(
             loaded,
             table,
@@ -86,9 +101,37 @@ def predict(
             asked=Asked(decide=decide, coverage=coverage, reestimate=reestimate),
             processes=threads,
             limit=limit,
+            resume=resume,
+            engine=engine,
+            address=address,
             progress=display.predicted,
         )
     show_predicted(done)
+
+
+@contextmanager
+def kept_parts(out: Path) -> Iterator[None]:
+    """Where a prediction is stopped or fails, say what is kept and how to go on."""
+    from czsl.survey.parts import parts_folder, rows_kept
+
+    def tell(first: str) -> None:
+        if rows := rows_kept(out):
+            click.echo(
+                f"{first}{rows:,} rows are kept in {parts_folder(out)}; go on with the same "
+                "command and --resume",
+                err=True,
+            )
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell("\nstopped; ")
+        sys.exit(130)
+    except RunError:  # says itself what to do with the parts
+        raise
+    except CzslError:
+        tell("")
+        raise
 
 
 @click.command()

@@ -12,14 +12,13 @@ from czsl.cli.shared import (
     config_argument,
     device_option,
     join_others,
-    keep_freed_memory,
     model_maker,
     refuse_several,
     seed_option,
     threads_option,
 )
 from czsl.errors import MissingExtraError
-from czsl.machine import launched
+from czsl.machine import keep_freed_memory, launched
 
 
 @click.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,21 +82,3 @@ def join_others() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
-
-
-def keep_freed_memory() -> None:
-    """Let the C library keep freed blocks: giving them back costs small networks half their time.
-
-    Only where glibc is, and only before torch allocates anything.
-    """
-    import ctypes
-
-    if sys.platform != "linux" or "MALLOC_TRIM_THRESHOLD_" in os.environ:
-        return
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return
-    trim_threshold, mmap_threshold = -1, -3
-    mallopt(trim_threshold, 1 << 30)
-    mallopt(mmap_threshold, 1 << 30)

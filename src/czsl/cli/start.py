@@ -12,12 +12,12 @@ from czsl.cli.shared import (
     PATH,
     config_argument,
     device_option,
-    keep_freed_memory,
     model_maker,
     refuse_several,
     seed_option,
     threads_option,
 )
+from czsl.machine import keep_freed_memory
 
 
 @click.command()

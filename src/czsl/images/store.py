@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -128,6 +128,23 @@ class ImageStore:
         for image, place, row in zip(images, places.tolist(), within.tolist(), strict=True):
             image[...] = self._map(self._shards.numbers[place])[row]
         return images
+
+    def only(self, rows: NDArray[np.integer]) -> ImageStore:
+        """Give the store of some objects alone, which is light enough to travel.
+
+        Parameters
+        ----------
+        rows
+            Rows of the order in which the store was opened; they become 0, 1, 2, …
+        """
+        return replace(
+            self,
+            ids=self.ids[rows],
+            flags=self.flags[rows],
+            sizes=self.sizes[rows],
+            _found=self._found[rows],
+            _maps={},
+        )
 
     def _map(self, number: int) -> NDArray[np.uint8]:
         """Map a shard into memory, once."""

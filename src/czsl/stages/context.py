@@ -16,6 +16,7 @@ from czsl.errors import RunError, writing
 from czsl.files import fingerprint
 from czsl.train.checkpoint import Tensors, load_tensors, save_tensors
 from czsl.train.feed import Resident
+from czsl.train.helpers import Helpers
 from czsl.train.progress import Reporter, silent
 from czsl.train.ranks import ALONE, Ranks
 from czsl.train.samples import Images
@@ -49,6 +50,8 @@ class Context:
         The processes that fit together; every stage is entered by all of them.
     resident
         Images that are held on the device; None where none are.
+    helpers
+        Processes that train in place of this one; None where it trains itself.
     """
 
     images: Images
@@ -63,6 +66,7 @@ class Context:
     report: Reporter = silent
     ranks: Ranks = ALONE
     resident: Resident | None = None
+    helpers: Helpers | None = None
 
     def for_fold(self, fold: int) -> Context:
         """Give the context of one fold."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,16 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from czsl.crowd.features import FRACTION_VOTES
-from czsl.nets.losses import cross_entropy, squared_error, votes_loss
+from czsl.nets.losses import cross_entropy, votes_loss
 from czsl.nets.network import Network
 from czsl.recipes import Finetune
 from czsl.stages.context import Context
 from czsl.stages.fitting import fit_network
 from czsl.stages.head import start_head
+from czsl.stages.pretrain import class_loss
 from czsl.stages.sampling import resampled
-from czsl.stages.targets import Layout, VoteTargets
+from czsl.stages.targets import VoteTargets
 from czsl.train.checkpoint import Tensors
-from czsl.train.loop import Epochs, Loss
+from czsl.train.loop import Epochs
 from czsl.train.samples import Samples
 
 Floats = NDArray[np.float64]
@@ -87,11 +89,12 @@ def finetune(
     network.dropout.p = settings.dropout
     squared = settings.loss == "squared"
     samples = _published if squared else _companions
+    entropy = partial(_entropy_loss, questions=votes.layout.questions, votes=settings.votes)
     return fit_network(
         context,
         "finetune",
         network,
-        _squared_loss if squared else _entropy_loss(votes.layout, settings.votes),
+        class_loss if squared else entropy,
         samples(context, votes, labels, settings, sampling),
         settings,
         rates=layer_rates(network, settings),
@@ -146,25 +149,21 @@ def layer_rates(network: Network, settings: Finetune) -> dict[str, float]:
     }
 
 
-def _squared_loss(model: nn.Module, images: Tensor, targets: dict[str, Tensor]) -> Tensor:
-    """Squared error against one class, the published loss."""
-    return squared_error(model(images).classes, targets["classes"])
-
-
-def _entropy_loss(layout: Layout, votes_weight: float) -> Loss:
+def _entropy_loss(
+    model: nn.Module,
+    images: Tensor,
+    targets: dict[str, Tensor],
+    *,
+    questions: tuple[int, ...],
+    votes: float,
+) -> Tensor:
     """Cross-entropy against the class's probability, and the votes' likelihood per vote."""
-
-    def loss(model: nn.Module, images: Tensor, targets: dict[str, Tensor]) -> Tensor:
-        outputs = model(images)
-        value = cross_entropy(outputs.classes, targets["classes"], targets["weight"])
-        if votes_weight and layout.answers:
-            counts = targets["counts"]
-            value = value + votes_weight * votes_loss(
-                outputs.answers, counts, layout.questions, per_vote=True
-            )
-        return value
-
-    return loss
+    outputs = model(images)
+    value = cross_entropy(outputs.classes, targets["classes"], targets["weight"])
+    if votes and questions:
+        likelihood = votes_loss(outputs.answers, targets["counts"], questions, per_vote=True)
+        value = value + votes * likelihood
+    return value
 
 
 def _published(

@@ -11,6 +11,7 @@ from torch import nn
 from czsl.recipes import Training
 from czsl.stages.context import Context
 from czsl.train.checkpoint import Tensors
+from czsl.train.helpers import Job
 from czsl.train.loop import Epochs, Loss, train
 from czsl.train.samples import Samples, split
 
@@ -64,18 +65,24 @@ def fit_network(
             last = training.hold_out == "last"
             places = split(len(samples), training.held_out, last=last, seed=context.seed)
             kept, held_out = samples.take(places[0]), samples.take(places[1])
-        weights, epochs = train(
-            network,
-            loss,
-            kept,
-            held_out,
-            training,
-            rates=rates,
+        job = Job(
+            network=network,
+            loss=loss,
+            samples=kept,
+            held_out=held_out,
+            training=training,
+            rates=rates or {},
             freeze=freeze,
             seed=context.fold_seed,
-            fabric=context.fabric,
             stage=context.name(stage),
             checkpoint=checkpoint,
+        )
+        if context.helpers is not None:
+            weights, epochs = context.helpers.train(job)
+            return weights, {"epochs": epochs}
+        weights, epochs = train(
+            **vars(job),
+            fabric=context.fabric,
             report=context.report,
             ranks=context.ranks,
             resident=context.resident,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -54,14 +56,22 @@ def pretrain(
     """
     samples = _samples(context, votes, rows, settings, sampling)
 
-    def loss(model: nn.Module, images: Tensor, targets: dict[str, Tensor]) -> Tensor:
-        outputs = model(images)
-        if settings.targets == "majority":
-            return squared_error(outputs.classes, targets["classes"])
-        return votes_loss(outputs.answers, targets["counts"], votes.layout.questions)
+    questions = votes.layout.questions
+    majority = settings.targets == "majority"
+    loss = class_loss if majority else partial(_counts_loss, questions=questions)
+    return fit_network(context, "pretrain", network, loss, samples, settings, inputs=[questions])
 
-    inputs = [votes.layout.questions]
-    return fit_network(context, "pretrain", network, loss, samples, settings, inputs=inputs)
+
+def class_loss(model: nn.Module, images: Tensor, targets: dict[str, Tensor]) -> Tensor:
+    """Squared error against one class, the published loss."""
+    return squared_error(model(images).classes, targets["classes"])
+
+
+def _counts_loss(
+    model: nn.Module, images: Tensor, targets: dict[str, Tensor], *, questions: tuple[int, ...]
+) -> Tensor:
+    """Likelihood of the votes."""
+    return votes_loss(model(images).answers, targets["counts"], questions)
 
 
 def _samples(
