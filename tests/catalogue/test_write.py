@@ -15,6 +15,7 @@ from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from czsl.catalogue import write
 from czsl.catalogue.table import read_table
 from czsl.catalogue.write import WRITABLE, check_ending, write_table
 from czsl.errors import ArgumentError, WriteError
@@ -265,3 +266,16 @@ def test_any_table_survives_the_round_trip(tmp_path_factory, kind, rows, cut):
     assert read["t"].to_pylist() == table["t"].to_pylist()
     assert read["x"].to_pylist() == table["x"].to_pylist()
     assert read["n"].to_pylist() == table["n"].cast(pa.string()).to_pylist()
+
+
+@pytest.mark.parametrize("size", [1, 7, 10, 25, 100])
+def test_short_parts_share_row_groups(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(write, "GROUP", 10)
+    table = pa.table({"id": [str(row) for row in range(96)], "p": np.arange(96) / 7})
+    parts = [table.slice(start, size) for start in range(0, 96, size)]
+    assert write_table(parts, tmp_path / "a.parquet", metadata={"model": "m"}) == 96
+    with pq.ParquetFile(tmp_path / "a.parquet") as file:
+        groups = [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)]
+        assert file.read().equals(table)
+        assert file.schema_arrow.metadata == {b"model": b"m"}
+    assert groups == [10] * 9 + [6]

@@ -95,18 +95,32 @@ def check_ending(path: str | Path) -> None:
         )
 
 
+GROUP = 65_536
+"""Rows of a row group: of each the footer keeps some hundred bytes a column, in memory too."""
+
+
 class ParquetSink:
-    """Writes Parquet, a row group for each batch."""
+    """Writes Parquet, in row groups of so many rows however short the batches are."""
 
     def __init__(self, writer: pq.ParquetWriter) -> None:
         self._writer = writer
+        self._held: list[pa.Table] = []
+        self._rows = 0
 
     def write(self, batch: pa.Table) -> None:
-        """Write some rows."""
-        self._writer.write_table(batch.replace_schema_metadata(self._writer.schema.metadata))
+        """Write some rows, or keep them until they fill a row group."""
+        self._held.append(batch.replace_schema_metadata(self._writer.schema.metadata))
+        self._rows += batch.num_rows
+        if self._rows >= GROUP:
+            whole = self._rows - self._rows % GROUP
+            table = pa.concat_tables(self._held)
+            self._writer.write_table(table.slice(0, whole), row_group_size=GROUP)
+            self._held, self._rows = [table.slice(whole)], self._rows - whole
 
     def close(self) -> None:
-        """Write the footer."""
+        """Write what is left, and the footer."""
+        if self._rows:
+            self._writer.write_table(pa.concat_tables(self._held), row_group_size=GROUP)
         self._writer.close()
 
 
