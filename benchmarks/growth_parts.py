@@ -589,7 +589,11 @@ PARTS = (
     ),
     Part(name="votes to features", axis="objects", sizes=OBJECTS, make=features, why=LARGE),
     Part(
-        name="transfer, fit", axis="objects", sizes=(100, 300, 1_000, 3_000, 10_000), make=transfer
+        name="transfer, fit",
+        axis="objects",
+        sizes=(100, 300, 1_000, 3_000, 10_000),
+        make=transfer,
+        why=LARGE,
     ),
     Part(name="transfer, applied", axis="objects", sizes=OBJECTS, make=applied, why=LARGE),
     Part(name="fusion, fit", axis="objects", sizes=OBJECTS, make=fusion, why=LARGE),

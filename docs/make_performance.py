@@ -8,6 +8,7 @@ up for it.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,28 +21,30 @@ sys.path.insert(0, str(ROOT / "docs"))
 
 from scale_tables import filled  # noqa: E402 (lies beside)
 
-ORDER = ("training", "fit", "decode", "fits", "predict", "store", "start", "memory")
+ORDER = ("training", "fit", "images", "fits", "store", "predict", "start", "million", "gpu", "ray")
 """Benchmarks come in this order, all others behind them by their names."""
 
 TITLES = {
-    "train": "Training",
-    "training": "Training",
     "fit": "A whole fit",
-    "decode": "Decoding images",
+    "images": "Decoding images",
     "fits": "FITS cutouts",
-    "predict": "Prediction",
     "store": "The image store",
-    "start": "Start-up and memory",
-    "memory": "Memory",
+    "predict": "Prediction",
+    "start": "Start-up",
+    "million": "A million rows",
     "gpu": "On a GPU",
     "ray": "On Ray",
-    "ranks": "Several processes",
-    "million": "A million rows",
+    "limits": "The hardware's limits",
 }
 """Headings of benchmarks; of others their names."""
 
-APART = ("growth", "roofline")
+APART = ("growth", "limits")
 """Benchmarks that have a section of their own form."""
+
+LIMIT = re.compile(
+    r"peak|limit|matrix rate|product|raw|memory map|bandwidth|decode rate", re.IGNORECASE
+)
+"""What a figure is compared with where that is a limit of the hardware, not a peer."""
 
 AXES = {
     "objects": "number of objects",
@@ -111,9 +114,7 @@ def page(found: Sequence[Bench], drawn: Sequence[str]) -> Iterator[str]:
     for one in found:
         if one["benchmark"] not in APART:
             yield from section(one)
-    for one in found:
-        if one["benchmark"] == "roofline":
-            yield from roofline(one)
+    yield from roofline(found)
     for one in found:
         if one["benchmark"] == "growth":
             yield from growth(one, drawn)
@@ -177,17 +178,32 @@ def section(one: Bench) -> Iterator[str]:
     yield ""
 
 
-def roofline(one: Bench) -> Iterator[str]:
-    """Show how near to the hardware's limits each figure comes."""
+def roofline(found: Sequence[Bench]) -> Iterator[str]:
+    """Show the hardware's limits, and the share of them that each figure reaches."""
+    limits = [one for one in found if one["benchmark"] == "limits"]
+    shares = [
+        figure
+        for one in found
+        for figure in one["figures"]
+        if one["benchmark"] not in APART and LIMIT.search(figure["peer"])
+    ]
+    if not limits and not shares:
+        return
     yield from ("## Against the hardware's limits", "")
-    yield from (f"`{one['command']}`, {one['date']}, {machine(one)}.", "")
-    yield from ("| what | limit | share reached | rates | what takes the rest |",)
-    yield "| --- | --- | --- | --- | --- |"
-    for figure in one["figures"]:
-        share = f"{figure['ratio']:.0%} ({figure['low']:.0%} to {figure['high']:.0%})"
-        rates = "; ".join(f"{side} {number(rate)}" for side, rate in figure["rates"].items())
-        yield row(figure["what"], figure["peer"], share, rates, figure["limit"])
-    yield ""
+    for one in limits:
+        yield from (f"`{one['command']}`, {one['date']}, {machine(one)}.", "")
+        yield from ("| limit | measured |", "| --- | ---: |")
+        for name, value in one["more"].get("limits", {}).items():
+            yield row(name, number(value))
+        yield ""
+    if shares:
+        yield from ("What is reached of them:", "")
+        yield "| what | limit | share reached | what takes the rest |"
+        yield "| --- | --- | --- | --- |"
+        for figure in shares:
+            share = f"{figure['ratio']:.0%} ({figure['low']:.0%} to {figure['high']:.0%})"
+            yield row(figure["what"], figure["peer"], share, figure["limit"])
+        yield ""
 
 
 def growth(one: Bench, drawn: Sequence[str]) -> Iterator[str]:

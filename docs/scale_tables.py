@@ -58,13 +58,13 @@ class Source:
 
 
 SOURCES = (
-    Source(name="decode JPEG into the store", benchmark="decode", what=r"JPEG"),
+    Source(name="decode JPEG", benchmark="images", what=r"JPEG.*whole image: ours", side="ours"),
     Source(name="predict from the store", benchmark="predict", what=r"store", per="machine"),
     Source(name="predict from JPEG files", benchmark="predict", what=r"JPEG", per="machine"),
-    Source(name="predict from the store", benchmark="gpu", what=r"predict", per="GPU"),
+    Source(name="predict from the store", benchmark="gpu", what=r"predicting", per="GPU"),
 )
 
-TOGETHER = Source(name="", benchmark="decode", what=r"two processes")
+TOGETHER = Source(name="", benchmark="images", what=r"two processes")
 """The figure that says how much faster two processes are than one."""
 
 GROWING = (
