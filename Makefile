@@ -99,7 +99,7 @@ unlabelled: $(READY)  ## what images without a label are worth to the default (h
 	$(UNLABELLED) runs/gz1-data/czsl.toml --sweep volunteers=300 --out runs/unlabelled-gz1
 
 PEERS   := .venv-peers
-FIGURES  = $(filter-out benchmarks/harness.py benchmarks/%_parts.py,$(wildcard benchmarks/*.py))
+FIGURES  = $(filter-out %_parts.py,$(shell grep -l '^if __name__' benchmarks/*.py))
 bench: $(READY)  ## measure every figure of speed, one after another, into runs/bench
 	set -e; for script in $(FIGURES); do $(BIN)/python $$script; done
 
