@@ -59,7 +59,7 @@ def cutouts(count: int, folder: Path) -> tuple[list[Path], str]:
     random = np.random.default_rng(0)
     files = [folder / f"{number}.jpg" for number in range(count)]
     for file in files:
-        Image.fromarray(galaxy(random)).save(file, "JPEG", quality=90)
+        Image.fromarray(galaxy(random)).save(file, "JPEG", quality=85)
     return files, "drawn ellipses with noise, 423 pixels"
 
 
@@ -67,7 +67,7 @@ def galaxy(random: np.random.Generator) -> Levels:
     """Draw an ellipse of light with noise that is smooth, as cutouts have it."""
     y, x = np.mgrid[:SIDE, :SIDE] / SIDE - 0.5
     light = 220 * np.exp(-np.hypot(x, y * random.uniform(1, 3)) * random.uniform(8, 25))
-    noise = random.normal(12, 12, (SIDE // 3, SIDE // 3, 3)).clip(0, 255).astype(np.uint8)
+    noise = random.normal(12, 6, (SIDE // 4, SIDE // 4, 3)).clip(0, 255).astype(np.uint8)
     smooth = np.asarray(Image.fromarray(noise).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
     return (light[..., None] * [1.0, 0.8, 0.6] + smooth).clip(0, 255).astype(np.uint8)
 
