@@ -34,6 +34,7 @@ TITLES = {
     "million": "A million rows",
     "gpu": "On a GPU",
     "ray": "On Ray",
+    "remote": "Images on a server",
     "limits": "The hardware's limits",
 }
 """Headings of benchmarks; of others their names."""
