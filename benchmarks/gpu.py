@@ -1,0 +1,344 @@
+"""On a GPU: training, prediction from stored images, and whole fits; shares of its matrix rate.
+
+``--device cpu --quick`` runs the same code without a GPU, to see that it runs: its numbers
+are printed and written nowhere.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from harness import Figure, alternate, finish, options
+
+from czsl.catalogue import Catalogue
+from czsl.model import CzSL
+from czsl.nets.losses import cross_entropy
+from czsl.nets.network import Network, make_network
+from czsl.recipes import Augment, Recipe, Training, recipe_settings
+from czsl.run import sample
+from czsl.simulate import simulate_survey
+from czsl.stages.ensemble import EnsembleReader
+from czsl.stages.infer import ClassReader
+from czsl.stages.targets import Layout
+from czsl.train.device import make_fabric
+from czsl.train.feed import Resident
+from czsl.train.loop import train
+from czsl.train.progress import silent
+from czsl.train.samples import Samples
+
+ROOT = Path(__file__).resolve().parent.parent
+SIDE, CLASSES = 64, 3
+FIT_SECONDS, PREDICT_RATE = 60.0, 300_000.0
+NETWORKS = {"published CNN": "published", "residual network": "residual"}
+PRECISIONS = {
+    "float32": ("32", "highest"),
+    "TF32": ("32", "high"),
+    "bfloat16": ("bf16", "high"),
+}
+LAYOUT = Layout(
+    questions=(4,),
+    answer_mirror=np.arange(4),
+    class_mirror=np.arange(CLASSES),
+    class_answers=np.eye(4, CLASSES),
+)
+
+
+class Stored:
+    """Random images in a file that is mapped into memory, as the store's are."""
+
+    def __init__(self, path: Path, count: int) -> None:
+        shape = (count, SIDE, SIDE, 3)
+        self.pixels = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+        random = np.random.default_rng(0)
+        for start in range(0, count, 4096):
+            part = self.pixels[start : start + 4096]
+            part[:] = random.integers(0, 256, part.shape, dtype=np.uint8)
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Give images, shape (row, side, side, channel)."""
+        return self.pixels[rows]
+
+
+def main() -> None:
+    """Measure what a GPU does."""
+    parser = options("What a GPU does.", repeats=3)
+    parser.add_argument("--device", default="cuda", help="cuda; cpu to see that it runs")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data/gz1")
+    asked = parser.parse_args()
+    if asked.device != "cpu" and not torch.cuda.is_available():
+        print("no GPU is here: nothing was measured; --device cpu --quick shows that it runs")
+        return
+    device = make_fabric(asked.device).device
+    limits = {name: matrix_rate(device, name, quick=asked.quick) for name in PRECISIONS}
+    figures: list[Figure] = []
+    more: dict[str, Any] = {"matrix rate, operations a second": limits}
+    more["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    with tempfile.TemporaryDirectory() as folder:
+        count = 64 if asked.quick else 60_000
+        images = Stored(Path(folder) / "images.npy", count)
+        figures += training(images, count, asked, limits, device, Path(folder), more)
+        figures += predicting(images, count, asked, limits, device, more)
+        figures += fits(asked, Path(folder))
+    if device.type == "cpu":
+        for figure in figures:
+            print(f"{figure.what}: {figure.ratio:.3g} of {figure.peer}; {dict(figure.rates)}")
+        print("no GPU was used: these numbers say that the program runs, and nothing else")
+        return
+    finish("gpu", figures, out=asked.out, more=more)
+
+
+@contextmanager
+def products(precision: str) -> Iterator[str]:
+    """Take products as a name of ``PRECISIONS`` says; give what ``make_fabric`` is told."""
+    told, matmul = PRECISIONS[precision]
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = precision != "float32"
+    torch.set_float32_matmul_precision(matmul)
+    try:
+        yield told
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
+
+
+def waited(work: Callable[[], Any], device: torch.device) -> float:
+    """Give the seconds that work takes until the device has ended it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    start = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def matrix_rate(device: torch.device, precision: str, *, quick: bool) -> float:
+    """Give the rate of a large matrix product on random numbers, operations a second."""
+    side, kind = 256 if quick else 8192, torch.float32
+    if precision == "bfloat16":
+        kind = torch.bfloat16
+    with products(precision):
+        one = torch.randn(side, side, device=device).to(kind)
+        return 2 * side**3 / min(waited(lambda: one @ one, device) for _ in range(8))
+
+
+def network_of(kind: str, seed: int = 0) -> Network:
+    """Make a network as the recipes have it."""
+    return make_network(
+        kind, channels=3, size=SIDE, width=16, questions=[4], classes=CLASSES, seed=seed
+    )
+
+
+def operations(kind: str) -> int:
+    """Count the operations of one image's way through a network."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network_of(kind).eval()(torch.zeros(1, 3, SIDE, SIDE))
+    return int(counter.get_total_flops())
+
+
+def training(
+    images: Stored,
+    count: int,
+    asked: Any,
+    limits: dict[str, float],
+    device: torch.device,
+    folder: Path,
+    more: dict[str, Any],
+) -> list[Figure]:
+    """Measure the training loop with augmentation, images held on the device."""
+    figures = []
+    samples = Samples(
+        images=images,
+        view=SIDE,
+        rows=np.arange(count),
+        targets={"classes": torch.eye(CLASSES)[torch.arange(count) % CLASSES]},
+    )
+    resident = Resident(images, device, budget=count * SIDE * SIDE * 3)
+    batch = 32 if asked.quick else 1024
+
+    def loss(network: Any, shown: torch.Tensor, targets: dict[str, torch.Tensor]) -> torch.Tensor:
+        weight = torch.ones(targets["classes"].shape[0], device=shown.device)
+        return cross_entropy(network(shown).classes, targets["classes"], weight)
+
+    def rate_of(kind: str, precision: str, augmented: bool) -> float:
+        settings = Training(
+            epochs=1 if asked.quick else 4,
+            batch=batch,
+            optimiser="adamw",
+            rate=1e-3,
+            augment=Augment() if augmented else None,
+        )
+        checkpoint = folder / f"{time.perf_counter_ns()}.safetensors"
+        with products(precision) as told:
+            fabric = make_fabric(asked.device, precision=told)
+            if precision == "float32":
+                torch.set_float32_matmul_precision("highest")  # make_fabric asks for TF32
+            _, epochs = train(
+                network_of(kind), loss, samples, samples.take(np.zeros(0, np.int64)), settings,
+                seed=0, fabric=fabric, stage="speed", checkpoint=checkpoint, report=silent,
+                resident=resident,
+            )  # fmt: skip
+        return float(epochs[-1]["images_per_second"] or 0.0)
+
+    for name, kind in NETWORKS.items():
+        work = 3 * operations(kind)  # backwards is twice as much as forwards
+        sides = {
+            f"{precision}{', augmented' if augmented else ''}": (precision, augmented)
+            for precision in PRECISIONS
+            for augmented in (False, True)
+        }
+        rates = alternate(
+            {
+                side: lambda kind=kind, way=way: rate_of(kind, *way)  # type: ignore[misc]
+                for side, way in sides.items()
+            },
+            repeats=1 if asked.quick else asked.repeats,
+            warm_up=0 if asked.quick else 1,
+        )
+        for side, (precision, _) in sides.items():
+            what = f"training, {name}, {side}, batch {batch}, images a second"
+            figures.append(share_of_limit(what, rates[side], work, limits[precision]))
+    more["operations of an image, forwards"] = {n: operations(k) for n, k in NETWORKS.items()}
+    return figures
+
+
+def share_of_limit(what: str, rates: list[float], work: float, limit: float) -> Figure:
+    """Put rates as shares of the matrix rate."""
+    shares = [one * work / limit for one in rates]
+    return Figure(
+        what=what,
+        peer="matrix rate",
+        ratio=median(shares),
+        low=min(shares),
+        high=max(shares),
+        rates={"images/s": median(rates)},
+    )
+
+
+def predicting(
+    images: Stored,
+    count: int,
+    asked: Any,
+    limits: dict[str, float],
+    device: torch.device,
+    more: dict[str, Any],
+) -> list[Figure]:
+    """Measure prediction from stored images: one network and view, and the whole default."""
+    figures = []
+    ways = {"one network, one view": (1, 1), "five networks, eight views": (5, 8)}
+    for name, kind in NETWORKS.items():
+        for way, (number, views) in ways.items():
+            networks = [network_of(kind, seed) for seed in range(number)]
+            for network in networks:
+                network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            rows = np.arange(8 if views == 8 and asked.quick else count)
+            readers = {
+                "one by one": ClassReader,
+                **({"stacked": EnsembleReader} if number > 1 else {}),
+            }
+            made = {
+                side: reader(
+                    networks, layout=LAYOUT, from_answers=False, views=views, view=SIDE,
+                    resampled=views == 8, device=device,
+                )
+                for side, reader in readers.items()
+            }  # fmt: skip
+
+            def measure(reader: ClassReader, rows: np.ndarray = rows) -> float:
+                return len(rows) / waited(lambda: reader.read_stored(images, rows), device)
+
+            rates = alternate(
+                {side: lambda reader=reader: measure(reader) for side, reader in made.items()},  # type: ignore[misc]
+                repeats=1 if asked.quick else asked.repeats,
+                warm_up=0 if asked.quick else 1,
+            )
+            for side, found in rates.items():
+                what = f"predicting, {name}, {way}, {side}, images a second"
+                work = operations(kind) * number * views
+                figures.append(share_of_limit(what, found, work, limits["TF32"]))
+                against = [one / PREDICT_RATE for one in found]
+                goal = 1.0 if number == 1 else None
+                figures.append(
+                    Figure(
+                        what=what,
+                        peer=f"{PREDICT_RATE:,.0f} a second",
+                        ratio=median(against),
+                        low=min(against),
+                        high=max(against),
+                        goal=goal,
+                        rates={"images/s": median(found)},
+                    )
+                )
+    more["predicted images"] = count
+    return figures
+
+
+def fits(asked: Any, folder: Path) -> list[Figure]:
+    """Measure whole fits of the default with five folds, decoding left out, seconds."""
+    surveys = {}
+    if asked.data.exists():
+        join = [
+            sys.executable,
+            str(ROOT / "examples/gz1/join.py"),
+            str(asked.data),
+            f"{folder}/gz1",
+        ]
+        subprocess.run(join, check=True)
+        surveys["gz1"] = folder / "gz1"
+    else:
+        print(f"the fit of gz1 is left out: there is no {asked.data}")
+    demo = folder / "demo"
+    numbers = {"experts": 40, "voted": 80, "unlabelled": 10, "test": 6} if asked.quick else {}
+    simulate_survey(demo, **numbers)
+    surveys["demo"] = demo
+    figures = []
+    for name, place in surveys.items():
+        catalogue = Catalogue.read(place)
+        recipe = catalogue.config.recipe
+        if asked.quick:
+            catalogue, recipe = sample(catalogue, 60, 0), shortened(recipe)
+        CzSL(shortened(recipe), device=asked.device).fit(catalogue)  # decodes, warms up
+        repeats = 1 if asked.quick else asked.repeats
+        seconds = [
+            waited(lambda: CzSL(recipe, device=asked.device).fit(catalogue), torch.device("cpu"))  # noqa: B023
+            for _ in range(repeats)
+        ]
+        shares = [one / FIT_SECONDS for one in seconds]
+        figures.append(
+            Figure(
+                what=f"whole fit of {name}, {len(catalogue):,} objects, seconds",
+                peer=f"{FIT_SECONDS:.0f} s",
+                ratio=median(shares),
+                low=min(shares),
+                high=max(shares),
+                goal=1.0 if name == "gz1" else None,
+                at_most=True,
+                rates={"seconds": median(seconds)},
+            )
+        )
+    return figures
+
+
+def shortened(recipe: Recipe) -> Recipe:
+    """Shorten a recipe to see that it runs."""
+    short = {"epochs": 1, "images": 0}
+    return recipe_settings({"name": recipe.name, "folds": 2, "pretrain": short, "finetune": short})
+
+
+if __name__ == "__main__":
+    main()
