@@ -151,9 +151,10 @@ def reached(found: Sequence[Bench]) -> Iterator[str]:
     if not aimed:
         return
     missed = [(one, figure) for one, figure in aimed if not figure["met"]]
-    yield from ("## Goals", "", f"{len(aimed) - len(missed)} of {len(aimed)} goals are reached.")
+    told = f"{len(aimed) - len(missed)} of {len(aimed)} goals are reached."
+    yield from ("## Goals", "", f"{told} What limits the others:" if missed else told, "")
     if missed:
-        yield from (" What limits the others:", "", "| what | against | reached | goal | limit |")
+        yield "| what | against | reached | goal | limit |"
         yield "| --- | --- | --- | --- | --- |"
         for _, figure in missed:
             limit = figure["limit"] or "not known"
@@ -174,7 +175,7 @@ def section(one: Bench) -> Iterator[str]:
             spread(figure),
             goal(figure),
             {None: "", True: "reached", False: "missed"}[figure["met"]],
-            "; ".join(f"{side} {number(rate)}" for side, rate in figure["rates"].items()),
+            "; ".join(f"{side}: {number(rate)}" for side, rate in figure["rates"].items()),
         )
     yield ""
 
