@@ -56,12 +56,12 @@ def job(survey, tmp_path):
 
 
 def test_a_helper_trains_what_this_process_trains(job, tmp_path):
-    heard = []
+    heard, jobs = [], [job(seed) for seed in (1, 2, 3)]
     with (
         Helpers(2, threads=1, precision="32", report=heard.append) as helpers,
         ThreadPoolExecutor(2) as threads,
     ):
-        found = list(threads.map(lambda seed: helpers.train(job(seed)), (1, 2, 3)))
+        found = list(threads.map(helpers.train, jobs))
     for seed, (weights, epochs) in zip((1, 2, 3), found, strict=True):
         here = job(seed, checkpoint=tmp_path / "here.safetensors")
         own, history = here.run("32", 1, silent)
