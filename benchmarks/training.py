@@ -27,10 +27,10 @@ from pipe import PEERS, Side
 GOALS = {"autoencoder": 2.5, "cnn": 2.0}
 BEST_GOAL, SHARE_GOAL = 4.0, 0.8
 LIMITS = {
-    "autoencoder": "in a profile convolutions take two thirds of our time in PyTorch's oneDNN, "
-    "which Keras' compiled loop uses as well",
-    "cnn": "in a profile convolutions take half of our time, pooling and its gradient a third; "
-    "Keras' compiled loop uses the same oneDNN for both",
+    "autoencoder": "in a profile of ours convolutions, forward and backward, take two thirds of "
+    "the time",
+    "cnn": "in a profile of ours convolutions, forward and backward, take half of the time, "
+    "pooling and its gradient a third",
     "residual": "in a profile convolutions take two fifths of the time; normalisation, ReLU, sums "
     "and copies, which move memory, take most of the rest; matrix units (AMX) multiply bfloat16 "
     "eight times as fast as float32, which lifts the limit and leaves these as they are",
@@ -160,7 +160,7 @@ def residual(arrays: str, images: int, repeats: int, more: dict[str, Any]) -> It
 
         def scaled(what: str, precision: str) -> Callable[[], float]:
             rate = trained(ours, images, what, batch=64, precision=precision)
-            return lambda: work * rate()
+            return lambda: float(work * rate())
 
         for precision, name in (("bf16", "bfloat16"), ("32", "float32")):
             rates = alternate(
