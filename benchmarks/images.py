@@ -8,11 +8,14 @@ edges of the frame.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy is there: one process is one core
 
 import numpy as np
 import simplejpeg

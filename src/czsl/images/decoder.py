@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import lru_cache
 from queue import SimpleQueue
 from threading import Lock
 from types import TracebackType
@@ -17,6 +18,7 @@ from typing import IO, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from czsl.errors import CzslError, ImageError
 from czsl.images.source import ImageSource, refuse_outside
@@ -135,7 +137,10 @@ class Decoder:
         chunks = [located[start : start + CHUNK] for start in range(0, len(located), CHUNK)]
         if self.processes == 1 or (len(located) <= FEW and self._threads is None):
             for chunk in chunks:
-                yield decode_batch(self.task, chunk)
+                # Products as small as the resize's only wait for further threads.
+                with _libraries().limit(limits=1, user_api="blas"):
+                    batch = decode_batch(self.task, chunk)
+                yield batch
             return
         threads = self._start()
         waiting: deque[Future[Batch]] = deque()
@@ -242,6 +247,12 @@ class _Worker:
                     pipe.close()
                 except BrokenPipeError:  # what was still to be sent has lost its reader
                     continue
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> ThreadpoolController:
+    """Find the libraries that compute with threads, once."""
+    return ThreadpoolController()
 
 
 def _widen(pipe: IO[bytes] | None) -> None:
