@@ -651,7 +651,13 @@ PARTS = (
     Part(name="report's data", axis="classes", sizes=CLASSES, make=report_classes),
     Part(name="writing FITS", axis="classes", sizes=CLASSES, make=writing_classes),
     Part(name="catalogue, whole", axis="columns", sizes=COLUMNS, make=reading_columns),
-    Part(name="votes to features", axis="columns", sizes=COLUMNS, make=features_columns),
+    Part(
+        name="votes to features",
+        axis="columns",
+        sizes=COLUMNS,
+        make=features_columns,
+        why=LARGE,
+    ),
     Part(
         name="transfer, fit, questions of 6 answers",
         axis="columns",
