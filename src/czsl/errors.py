@@ -11,6 +11,7 @@ RunError            a run folder cannot be continued
 WriteError          a file cannot be written; what stood there before is intact
 ServerError         a server does not give a file, though it was asked several times
 ProcessLostError    of the processes of one fit another has ended, or cannot be reached
+ClusterError        a Ray cluster does not answer, or its workers die again and again
 MissingExtraError   an optional package is needed and not installed
 ArgumentError       an array or a value given to a function of ours cannot be used
 NotFittedError      a result is asked of a model that was not fitted
@@ -65,6 +66,10 @@ class ServerError(CzslError):
 
 class ProcessLostError(CzslError):
     """Of the processes of one fit another has ended; what was finished before is kept."""
+
+
+class ClusterError(CzslError):
+    """A cluster does not answer, or its workers die again and again."""
 
 
 class MissingExtraError(CzslError):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from czsl.model import CzSL
     from czsl.run import Run
     from czsl.survey.explain import Explanation
-    from czsl.survey.predict import Predicted
+    from czsl.survey.assemble import Predicted
     from czsl.train.progress import Progress
 
 console = Console(highlight=False)

@@ -1,52 +1,35 @@
-"""Predict a table of any length in constant memory."""
+"""Predict a table of any length in constant memory, here or on a cluster."""
 
 from __future__ import annotations
 
-import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
 from czsl.catalogue import Catalogue, scan_catalogue
-from czsl.catalogue.duplicates import Seen
-from czsl.catalogue.write import check_ending, write_table
+from czsl.catalogue.write import check_ending
+from czsl.errors import ArgumentError
+from czsl.files import fingerprint
 from czsl.fitted import make_judge
-from czsl.flags import describe
 from czsl.model import CzSL
-from czsl.predictions import predictions_table
 from czsl.predictor import Predictor
-from czsl.remote import absolute, beside
-from czsl.survey.shares import Shares, estimate_shares, moved
+from czsl.remote import absolute, beside, is_address, stamp_and_size
+from czsl.survey.assemble import Predicted, assemble
+from czsl.survey.parts import Parts, opened
+from czsl.survey.work import Some, Work
 from czsl.verdicts import Judge
 
 ROWS = 4096
-"""Objects that are in memory at once."""
+"""Objects that are read from the table and predicted together."""
 
-
-@dataclass
-class Predicted:
-    """What became of a table.
-
-    Attributes
-    ----------
-    path
-        The catalogue of predictions.
-    rows
-        Its rows.
-    flags
-        How many rows bear each flag, by its name.
-    shares
-        Shares of the classes, where they were estimated anew.
-    """
-
-    path: Path
-    rows: int = 0
-    flags: Counter[str] = field(default_factory=Counter)
-    shares: Shares | None = None
+PART = 2
+"""So many times ``ROWS`` are a part, which a kill loses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +64,12 @@ class Asked:
         """
         return make_judge(predictor, self.decide, self.coverage)
 
+    def state(self) -> dict[str, Any]:
+        """Say what the rows of a catalogue depend on; shares are estimated when all are there."""
+        file = Path(self.decide)
+        costs = f" ({fingerprint(file.read_bytes())})" if file.is_file() else ""
+        return {"--decide": f"{self.decide}{costs}", "--coverage": self.coverage}
+
 
 def predict_table(
     model: CzSL,
@@ -92,9 +81,16 @@ def predict_table(
     asked: Asked | None = None,
     processes: int | None = None,
     limit: int | None = None,
+    resume: bool = False,
+    engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Predicted:
     """Predict every object of a table and write the catalogue, whole or not at all.
+
+    Until all objects are predicted, those that are lie in parts in the folder ``<out>.parts``,
+    from which a prediction that was stopped goes on. Every engine gives the same rows in the
+    order of the table.
 
     Parameters
     ----------
@@ -113,9 +109,18 @@ def predict_table(
     asked
         Decision, coverage and shares; by default those of the model.
     processes
-        How many processes decode; by default one for each processor.
+        How many processes decode; by default one for each processor. With Ray, how many
+        processors of this machine it is given.
     limit
         Stop after so many rows.
+    resume
+        Whether to go on with the parts of a prediction that was stopped, by either engine;
+        where there are none, it begins.
+    engine
+        ``"local"``: this process, and others that decode for it. ``"ray"``: the processors and
+        GPUs of a Ray cluster, where images have the same paths as here.
+    address
+        The Ray cluster's; by default Ray is started on this machine and ended with the work.
     progress
         Called with the rows done.
 
@@ -128,50 +133,49 @@ def predict_table(
     ------
     CatalogueError, ImageError, ModelError, ConfigError
         Where the table or its images cannot be used, or the model cannot do what is asked.
+    RunError
+        Where there are parts that this prediction cannot go on with.
+    ClusterError, MissingExtraError
+        Where the cluster does not answer or its workers die again and again; where Ray is not
+        installed.
     WriteError
         Where the catalogue cannot be written; an older one is intact.
     """
     out, asked = Path(out), asked or Asked()
     check_ending(out)
+    _check_engine(engine, address)
     predictor = model.predictor
-    judge = asked.judge(predictor)
     start = beside(table) if folder is None else Path(folder)
     config = predictor.config(start, absolute(table), images)
-    done = Predicted(path=out)
+    work = Work(predictor=predictor, judge=asked.judge(predictor), config=config)
+    # The first objects tell whether the table can be read: nothing is written before.
+    objects = _first_read(limited(scan_catalogue(config, table, rows=ROWS), limit))
+    state = _state(work, asked, table, limit)
+    with opened(out, state, part_rows=PART * ROWS, resume=resume) as parts:
+        todo = _missing(objects, parts, progress)
+        if engine == "ray":
+            from czsl.survey.cluster import predict_on_ray
 
-    def parts() -> Iterator[pa.Table]:
-        seen = Seen()
-        with predictor.decoder(config, processes) as decoder:
-            catalogues = limited(scan_catalogue(config, table, rows=ROWS), limit)
-            for catalogue, found in predictor.stream(catalogues, decoder):
-                posteriors = found.marked(seen.add(found.hashes, catalogue.positions))
-                verdicts = judge.judge(posteriors.best, posteriors.source, catalogue.weights)
-                part = predictions_table(catalogue, posteriors, verdicts)
-                done.rows += len(part)
-                for flag in part["flags"].to_pylist():
-                    done.flags.update(describe(flag))
-                yield part
-                if progress is not None:
-                    progress(done.rows)
-
-    content = predictor.content
-    metadata = {
-        "model": content.name,
-        "fingerprint": content.fingerprint,
-        "czsl": content.version,
-        "decide": str(asked.decide),
-        "coverage": "" if judge.coverage is None else f"{judge.coverage:g}",
-    }
-    if not asked.reestimate:
-        write_table(parts(), out, metadata=metadata)
-        return done
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
-        first = Path(temporary) / "first.parquet"
-        write_table(parts(), first)
-        done.shares = estimate_shares(first, predictor.record.prior, content.classes.names)
-        shares = {name: f"{share:.6g}" for name, share in done.shares.values.items()}
-        metadata |= {f"share of {name}": share for name, share in shares.items()}
-        write_table(moved(first, judge, done.shares, content.classes.names), out, metadata=metadata)
+            predict_on_ray(
+                work,
+                todo,
+                parts,
+                progress,
+                address=address,
+                device=model.hardware.device,
+                processors=processes,
+            )
+        else:
+            _predict_here(work, todo, parts, progress, processes)
+        done = assemble(
+            parts,
+            out,
+            work.judge,
+            classes=predictor.content.classes.names,
+            metadata=_metadata(work, asked),
+            reestimated=asked.reestimate,
+        )
+        parts.remove()
     return done
 
 
@@ -187,3 +191,100 @@ def limited(catalogues: Iterator[Catalogue], limit: int | None) -> Iterator[Cata
         else:
             yield catalogue.select(np.arange(left))
             return
+
+
+def _check_engine(engine: str, address: str | None) -> None:
+    """Refuse an engine that there is not, and an address where none is needed."""
+    if engine not in ("local", "ray"):
+        raise ArgumentError(f"engine = {engine!r}: there are 'local' and 'ray'")
+    if engine == "local" and address is not None:
+        raise ArgumentError(
+            f"address = {address!r} is a Ray cluster's, and the engine is 'local'; choose the "
+            "engine 'ray', or leave the address out"
+        )
+
+
+def _first_read(catalogues: Iterator[Catalogue]) -> Iterator[Catalogue]:
+    """Give the same catalogues, the first of which is read at once."""
+    first = next(catalogues)
+
+    def all_of_them() -> Iterator[Catalogue]:
+        yield first
+        yield from catalogues
+
+    return all_of_them()
+
+
+def _state(work: Work, asked: Asked, table: str | Path, limit: int | None) -> dict[str, Any]:
+    """Say what the rows depend on, by what the user calls it."""
+    if is_address(table):
+        stamp, size = stamp_and_size(str(table))
+    else:
+        status = Path(table).stat()
+        stamp, size = str(status.st_mtime_ns), status.st_size
+    return {
+        "the table": absolute(table),
+        "its content": f"{size} bytes of {stamp}",
+        "the model": work.predictor.content.fingerprint,
+        "the version of czsl": version("czsl"),
+        "--images": work.config.catalogue.images,
+        "--folder": str(work.config.folder.resolve()),
+        "--limit": limit,
+        **asked.state(),
+    }
+
+
+def _metadata(work: Work, asked: Asked) -> dict[str, str]:
+    """Say what the catalogue says of itself."""
+    content, coverage = work.predictor.content, work.judge.coverage
+    return {
+        "model": content.name,
+        "fingerprint": content.fingerprint,
+        "czsl": content.version,
+        "decide": str(asked.decide),
+        "coverage": "" if coverage is None else f"{coverage:g}",
+    }
+
+
+def _missing(
+    catalogues: Iterator[Catalogue], parts: Parts, progress: Callable[[int], None] | None
+) -> Iterator[Some]:
+    """Give the parts that are not done yet, with their objects."""
+    kept = frozenset(parts.done)
+    if kept and progress is not None:
+        progress(parts.rows)
+
+    def number(catalogue: Catalogue) -> int:
+        return int(catalogue.rows[0]) // parts.part_rows if len(catalogue) else 0
+
+    for part, some in groupby(catalogues, number):
+        if part not in kept:
+            yield part, list(some)
+
+
+def _predict_here(
+    work: Work,
+    todo: Iterable[Some],
+    parts: Parts,
+    progress: Callable[[int], None] | None,
+    processes: int | None,
+) -> None:
+    """Predict in this process, whose networks look at images that others decode ahead."""
+    kept, held = parts.rows, list[pa.Table]()
+
+    def catalogues() -> Iterator[Catalogue]:
+        for _, some in todo:
+            yield from some
+
+    with work.predictor.decoder(work.config, processes) as decoder:
+        for catalogue, table in work.tables(catalogues(), decoder):
+            held.append(table)
+            stop = int(catalogue.rows[-1]) + 1 if len(catalogue) else 0
+            kept += len(catalogue)
+            if stop % parts.part_rows == 0:
+                parts.write((stop - 1) // parts.part_rows if stop else 0, held)
+                held = []
+            if progress is not None:
+                progress(kept)
+        if held:
+            parts.write(stop // parts.part_rows, held)

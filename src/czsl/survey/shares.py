@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from czsl.catalogue import read_table
 from czsl.predictions import posterior_columns, words
 from czsl.stages.prior import reestimate, shares_interval
 from czsl.verdicts import Judge
@@ -36,19 +33,20 @@ class Shares:
     high: Mapping[str, float]
 
 
-def estimate_shares(path: Path, prior: Floats, classes: Sequence[str]) -> Shares:
-    """Estimate the shares of the classes from a catalogue of predictions.
+def estimate_shares(tables: Iterable[pa.Table], prior: Floats, classes: Sequence[str]) -> Shares:
+    """Estimate the shares of the classes from predictions.
 
     Parameters
     ----------
-    path
-        The catalogue, Parquet.
+    tables
+        Parts of a catalogue of predictions, of which the posteriors alone are kept: 8 bytes for
+        each object and class.
     prior
         Shares that its posteriors take for granted, shape (class,).
     classes
         Names of the classes.
     """
-    posterior = _posterior(read_table(path, columns=[f"p_{name}" for name in classes]), classes)
+    posterior = np.concatenate([_posterior(table, classes) for table in tables])
     shares = reestimate(posterior, prior)
     low, high = shares_interval(posterior, prior)
 
@@ -58,13 +56,15 @@ def estimate_shares(path: Path, prior: Floats, classes: Sequence[str]) -> Shares
     return Shares(values=named(shares), low=named(low), high=named(high))
 
 
-def moved(path: Path, judge: Judge, shares: Shares, classes: Sequence[str]) -> Iterator[pa.Table]:
-    """Move the posteriors of a catalogue of predictions to other shares, and decide anew.
+def moved(
+    tables: Iterable[pa.Table], judge: Judge, shares: Shares, classes: Sequence[str]
+) -> Iterator[pa.Table]:
+    """Move the posteriors of predictions to other shares, and decide anew.
 
     Parameters
     ----------
-    path
-        The catalogue, Parquet.
+    tables
+        Parts of a catalogue of predictions.
     judge
         What decides.
     shares
@@ -75,12 +75,11 @@ def moved(path: Path, judge: Judge, shares: Shares, classes: Sequence[str]) -> I
     Yields
     ------
     pyarrow.Table
-        Parts of the catalogue; ``class`` and ``p_<class>`` are new.
+        The same parts; ``class`` and ``p_<class>`` are new.
     """
     judge = replace(judge, coverage=None, shares=np.array([shares.values[k] for k in classes]))
     names = np.array([*classes, ""])
-    for batch in pq.ParquetFile(path).iter_batches():
-        part = pa.Table.from_batches([batch])
+    for part in tables:
         source = np.array(part["source"].fill_null("").to_pylist(), dtype=np.str_)
         verdicts = judge.judge(_posterior(part, classes), source)
         new = {
@@ -88,7 +87,7 @@ def moved(path: Path, judge: Judge, shares: Shares, classes: Sequence[str]) -> I
             **posterior_columns("p", verdicts.posterior, classes),
         }
         for name, column in new.items():
-            part = part.set_column(part.schema.get_field_index(name), name, column)
+            part = part.set_column(part.schema.get_field_index(name), name, column)  # noqa: PLW2901
         yield part
 
 
