@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from czsl.catalogue import Catalogue
 from czsl.errors import ClusterError, CzslError
-from czsl.machine import keep_freed_memory
+from czsl.machine import prepare_process
 from czsl.survey.parts import Parts
 from czsl.survey.ray_cluster import Seat, connected, seats
 from czsl.survey.work import Some, Work
@@ -51,7 +51,7 @@ class PartWorker:
     """
 
     def __init__(self, work: Work, device: str, processes: int) -> None:
-        keep_freed_memory()
+        prepare_process()
         self.work = work.on(make_fabric(device, threads=processes))
         self.decoder = self.work.predictor.decoder(work.config, processes)
 

@@ -108,6 +108,8 @@ class Parts:
         """Read all parts in the order of the table, some rows at a time."""
         for part in sorted(self.done):
             with pq.ParquetFile(self.path(part)) as file:
+                if not self.done[part].rows:  # of a table without rows
+                    yield file.schema_arrow.empty_table()
                 for batch in file.iter_batches(BATCH):
                     yield pa.Table.from_batches([batch])
 

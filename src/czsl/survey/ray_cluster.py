@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -63,7 +64,7 @@ def connected(address: str | None, processors: int | None) -> Iterator[Any]:
         Where the cluster does not answer, or Ray cannot be started.
     """
     address = address or os.environ.get("RAY_ADDRESS")
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
+    before = {name: os.environ.get(name) for name in (*ENVIRONMENT, "RAY_AUTH_MODE")}
     os.environ.update(ENVIRONMENT)
     try:
         with warnings.catch_warnings():
@@ -77,7 +78,7 @@ def connected(address: str | None, processors: int | None) -> Iterator[Any]:
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)
             else:
                 os.environ[name] = value
 
@@ -153,28 +154,40 @@ def _short_folder() -> str | None:
 @contextmanager
 def _joined(ray: Any, address: str) -> Iterator[None]:
     """Connect to a cluster."""
-    if "://" not in address:
-        # Ray itself waits two minutes and then ends the process.
-        _ask(address)
+    _ask(address)
     with _initialised(ray, f"{address}: the Ray cluster cannot be joined", address=address):
         yield
 
 
 def _ask(address: str) -> None:
     """Refuse a cluster that does not answer."""
-    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
-    try:
-        answer = subprocess.run(
-            command, capture_output=True, timeout=ANSWER, check=False, stdin=subprocess.DEVNULL
-        ).returncode
-    except subprocess.TimeoutExpired:
-        answer = 1
-    if answer:
-        raise ClusterError(
-            f"{address}: no Ray cluster answers there within {ANSWER:.0f} seconds; 'ray start "
-            "--head' starts one and prints its address, such as '10.0.0.1:6379', and this machine "
-            "must have joined it, too ('ray start --address=…')"
-        )
+    # In a process of its own: Ray waits two minutes for one and then ends the process.
+    command = [sys.executable, "-c", _JOIN, address]
+    end, said = time.monotonic() + ANSWER, ""
+    while (left := end - time.monotonic()) > 0:  # it may be starting
+        try:
+            found = subprocess.run(
+                command, capture_output=True, timeout=left, check=False, stdin=subprocess.DEVNULL
+            )
+        except subprocess.TimeoutExpired:
+            break
+        if found.returncode == 0:
+            return
+        said = found.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        time.sleep(min(1.0, ANSWER))
+    words = f" ({said[:300]})" if said else ""
+    raise ClusterError(
+        f"{address}: no Ray cluster answers there within {ANSWER:.0f} seconds{words}; 'ray start "
+        "--head' starts one and prints its address, such as '10.0.0.1:6379', and this machine must "
+        "have joined it, too ('ray start --address=…')"
+    )
+
+
+_JOIN = """
+import sys
+import ray
+ray.init(address=sys.argv[1], logging_level="error", log_to_driver=False)
+"""
 
 
 @contextmanager
