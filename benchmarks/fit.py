@@ -26,9 +26,9 @@ from harness import Figure, alternate, finish, options
 from pipe import PEERS, Side
 from training import trained, write_arrays
 
-from czsl.machine import keep_freed_memory
+from czsl.machine import prepare_process
 
-keep_freed_memory()  # as the command line does, before torch allocates anything
+prepare_process()  # as the command line does, before torch allocates anything
 
 from czsl import Catalogue, CzSL
 from czsl.config import Config, read_config

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from pipe import serve, threads
 
-from czsl.machine import keep_freed_memory
+from czsl.machine import prepare_process
 
-keep_freed_memory()  # as the command line does, before torch allocates anything
+prepare_process()  # as the command line does, before torch allocates anything
 
 import torch
 from numpy.typing import NDArray

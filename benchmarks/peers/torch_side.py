@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 if os.environ.get("SIDE_ALLOCATOR") == "keep":
-    from czsl.machine import keep_freed_memory
+    from czsl.machine import prepare_process
 
-    keep_freed_memory()
+    prepare_process()
 
 import torch
 from pipe import serve, threads

@@ -32,7 +32,7 @@ from czsl.compare.protocols import Protocol
 from czsl.compare.recipe_arm import fit_recipe, judged_images, make_sets
 from czsl.conclude import Judged, class_shares, conclude
 from czsl.learned import Learned
-from czsl.machine import keep_freed_memory
+from czsl.machine import prepare_process
 from czsl.model import Hardware
 from czsl.nets.given import GivenEncoder
 from czsl.nets.network import Network, make_network
@@ -330,5 +330,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    keep_freed_memory()
+    prepare_process()
     main()

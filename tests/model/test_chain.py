@@ -68,7 +68,8 @@ def test_every_expert_is_scored_by_a_network_that_never_read_its_image(survey, t
         assert own
         for stage in own:
             assert not set(recorded.read[stage]) & inside
-            assert set(found.experts) - inside <= set(recorded.read[stage])
+        # Not all of them in pretrain: some have no votes.
+        assert set(found.experts) - inside <= {row for one in own for row in recorded.read[one]}
     expected = {
         "default": {"pretrain", "finetune, fold 1", "finetune, fold 2"},
         "czsl2023": {"reconstruct", *(f"{stage}, fold {fold}" for stage in ("pretrain", "finetune")

@@ -19,7 +19,7 @@ from czsl.cli.shared import (
     threads_option,
 )
 from czsl.errors import CzslError, MissingExtraError, RunError
-from czsl.machine import keep_freed_memory
+from czsl.machine import prepare_process
 
 if TYPE_CHECKING:
     from czsl.survey.explain import Explanation
@@ -85,7 +85,7 @@ def predict(
     moves the class alone, --reestimate the posterior: use it where the classes' shares are
     others than among the experts' objects. What is stopped goes on with --resume.
     """
-    keep_freed_memory()
+    prepare_process()
     from czsl import CzSL
     from czsl.survey.predict import Asked, predict_table
     from czsl.terminal import FitDisplay, show_predicted
@@ -159,7 +159,7 @@ def explain(
     the votes, the flags, and the experts' objects that look most alike; with the extra
     "report" as a page with images, too.
     """
-    keep_freed_memory()
+    prepare_process()
     from czsl import CzSL
     from czsl.survey.explain import explain_object
     from czsl.terminal import show_explained

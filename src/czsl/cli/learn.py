@@ -18,7 +18,7 @@ from czsl.cli.shared import (
     threads_option,
 )
 from czsl.errors import MissingExtraError
-from czsl.machine import keep_freed_memory, launched
+from czsl.machine import launched, prepare_process
 
 
 @click.command()
@@ -46,7 +46,7 @@ def fit(
     Started by torchrun or srun in several processes it is one fit, of which each process
     trains its share.
     """
-    keep_freed_memory()
+    prepare_process()
     if launched() is not None:
         join_others()
     from czsl import Catalogue
@@ -137,7 +137,7 @@ def compare(
     confidence, experts, volunteers, votes, unlabelled.
     """
     refuse_several("compare")
-    keep_freed_memory()
+    prepare_process()
     from czsl.compare.compare import compare as run_compare
     from czsl.compare.compare import read_metrics, read_tasks
     from czsl.compare.protocols import Protocol

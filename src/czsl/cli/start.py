@@ -17,7 +17,7 @@ from czsl.cli.shared import (
     seed_option,
     threads_option,
 )
-from czsl.machine import keep_freed_memory
+from czsl.machine import prepare_process
 
 
 @click.command()
@@ -28,7 +28,7 @@ from czsl.machine import keep_freed_memory
 def demo(folder: Path, seed: int, device: str, threads: int | None) -> None:
     """Simulate a small survey in FOLDER, run everything."""
     refuse_several("demo")
-    keep_freed_memory()
+    prepare_process()
     from czsl.demo import run_demo
     from czsl.terminal import FitDisplay, console, show_arms, show_checked
 

@@ -26,7 +26,7 @@ from czsl.compare.sweeps import Setting, apply_setting
 from czsl.errors import CzslError, RunError
 from czsl.files import fingerprint, replacing, write_json
 from czsl.imaging import open_images
-from czsl.machine import cores, keep_freed_memory
+from czsl.machine import cores, prepare_process
 from czsl.stages.sets import coverage_by_class
 from czsl.train.progress import Reporter, silent
 
@@ -259,7 +259,7 @@ _bench: Bench | None = None
 def _start_worker(plan: Plan) -> None:
     """Give a process its plan and its share of the threads."""
     global _bench  # noqa: PLW0603 (a worker process has one plan for all its life)
-    keep_freed_memory()
+    prepare_process()
     threadpool_limits(plan.hardware.threads)
     _bench = Bench(plan)
 

@@ -24,7 +24,7 @@ from torch import nn
 
 from czsl.errors import CzslError, RunError
 from czsl.images.store import ImageStore
-from czsl.machine import keep_freed_memory
+from czsl.machine import prepare_process
 from czsl.recipes import Training
 from czsl.train.checkpoint import Tensors
 from czsl.train.device import make_fabric
@@ -207,7 +207,7 @@ def serve(jobs: BinaryIO, results: BinaryIO, precision: str, threads: int) -> No
 
 def main(precision: str, threads: int) -> None:
     """Run a training process: pickled jobs on standard input, what becomes of them on output."""
-    keep_freed_memory()
+    prepare_process()
     with os.fdopen(os.dup(1), "wb") as results:
         os.dup2(2, 1)  # a library that prints must not write between the words
         serve(sys.stdin.buffer, results, precision, threads)
