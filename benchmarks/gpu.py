@@ -21,6 +21,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from ensemble import EnsembleReader
 from harness import Figure, alternate, finish, options
 
 from czsl.catalogue import Catalogue
@@ -30,7 +31,6 @@ from czsl.nets.network import Network, make_network
 from czsl.recipes import Augment, Recipe, Training, recipe_settings
 from czsl.run import sample
 from czsl.simulate import simulate_survey
-from czsl.stages.ensemble import EnsembleReader
 from czsl.stages.infer import ClassReader
 from czsl.stages.targets import Layout
 from czsl.train.device import make_fabric

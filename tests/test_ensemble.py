@@ -1,13 +1,18 @@
 """Networks applied as one say what they say one after the other."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from czsl.nets.network import make_network
-from czsl.stages.ensemble import Ensemble, EnsembleReader
 from czsl.stages.infer import ClassReader
 from czsl.stages.targets import Layout
+from scripts import load
+
+PROGRAM = load(Path(__file__).parents[1] / "benchmarks" / "ensemble.py")
+Ensemble, EnsembleReader = PROGRAM.Ensemble, PROGRAM.EnsembleReader
 
 LAYOUT = Layout(
     questions=(4,),
