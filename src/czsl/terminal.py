@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from czsl.compare.runner import Tally
     from czsl.model import CzSL
     from czsl.run import Run
-    from czsl.survey.explain import Explanation
     from czsl.survey.assemble import Predicted
+    from czsl.survey.explain import Explanation
     from czsl.train.progress import Progress
 
 console = Console(highlight=False)
