@@ -67,8 +67,8 @@ class Survey:
 
 def main() -> None:
     """Measure whole fits."""
-    asked = options("Whole fits: time to an accuracy.", repeats=3).parse_args()
-    experts, epochs = (60, 2) if asked.quick else (900, 100)
+    asked = options("Whole fits: time to an accuracy.", repeats=2).parse_args()
+    experts, epochs = (60, 2) if asked.quick else (300, 100)
     lengths = LENGTHS[:1] if asked.quick else LENGTHS
     with tempfile.TemporaryDirectory() as folder:
         survey = simulate(Path(folder), experts, 2 * experts)

@@ -53,8 +53,8 @@ SETTINGS: dict[str, dict[str, bool]] = {
 
 def main() -> None:
     """Measure training."""
-    asked = options("Training, images a second.", repeats=5).parse_args()
-    images, repeats = (256, 1) if asked.quick else (2048, asked.repeats)
+    asked = options("Training, images a second.", repeats=3).parse_args()
+    images, repeats = (256, 1) if asked.quick else (1024, asked.repeats)
     figures: list[Figure] = []
     more: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
