@@ -59,8 +59,27 @@ class Source:
 
 SOURCES = (
     Source(name="decode JPEG", benchmark="images", what=r"JPEG.*whole image: ours", side="ours"),
-    Source(name="predict from the store", benchmark="predict", what=r"store", per="machine"),
-    Source(name="predict from JPEG files", benchmark="predict", what=r"JPEG", per="machine"),
+    Source(
+        name="predict from JPEG files, published network",
+        benchmark="from_files",
+        what=r"whole image",
+        side="predict",
+        per="machine",
+    ),
+    Source(
+        name="predict from the store, published network",
+        benchmark="predict",
+        what=r"published network, 2 threads",
+        side="ours",
+        per="machine",
+    ),
+    Source(
+        name="predict from the store, default (five networks, eight views)",
+        benchmark="predict",
+        what=r"default network, 2 threads",
+        side="ours",
+        per="machine",
+    ),
     Source(name="predict from the store", benchmark="gpu", what=r"predicting", per="GPU"),
 )
 
