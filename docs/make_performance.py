@@ -313,7 +313,7 @@ def plot(curves: Sequence[dict[str, Any]], path: Path) -> None:
             peaks = [max(point["bytes"] / 1e6, 0.1) for point in curve["points"]]
             memory.loglog(sizes, peaks, "s--", color="#b45f06", ms=2, lw=0.8)
             memory.tick_params(axis="y", colors="#b45f06")
-            ax.set_title(curve["name"].replace(", ", ",\n", 1), fontsize=7)
+            ax.set_title(curve["name"].replace(", ", ",\n", 1).replace(": ", ":\n", 1), fontsize=7)
             ax.set_xlabel(AXES.get(curve["axis"], curve["axis"]))
             for one in (ax, memory):
                 one.minorticks_off()
