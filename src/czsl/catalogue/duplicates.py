@@ -216,7 +216,7 @@ class _Runs:
         """Take in numbers; what is there already is kept once."""
         merged = np.unique(numbers)
         while self.runs and len(self.runs[-1]) < 2 * len(merged):
-            merged = np.union1d(self.runs.pop(), merged)
+            merged = _union(self.runs.pop(), merged)
         self.runs.append(merged)
 
     def holds(self, numbers: Numbers) -> NDArray[np.bool_]:
@@ -227,3 +227,12 @@ class _Runs:
                 place = np.minimum(np.searchsorted(run, numbers), len(run) - 1)
                 held |= run[place] == numbers
         return held
+
+
+def _union(one: Numbers, other: Numbers) -> Numbers:
+    """Join two sorted runs; of long ones hardly more than the result is ever in memory."""
+    joined = np.concatenate([one, other])
+    joined.sort(kind="stable")  # which finds the two runs and merges them
+    new = np.ones(len(joined), bool)
+    np.not_equal(joined[1:], joined[:-1], out=new[1:])
+    return joined if new.all() else joined[new]

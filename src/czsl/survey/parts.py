@@ -35,7 +35,7 @@ SCHEMA = 1
 
 MANIFEST = "manifest.jsonl"
 
-BATCH = 16_384
+BATCH = 8_192
 """Rows of parts that are read at once."""
 
 
@@ -110,7 +110,7 @@ class Parts:
             with pq.ParquetFile(self.path(part)) as file:
                 if not self.done[part].rows:  # of a table without rows
                     yield file.schema_arrow.empty_table()
-                for batch in file.iter_batches(BATCH):
+                for batch in file.iter_batches(BATCH, use_threads=False):
                     yield pa.Table.from_batches([batch])
 
     def remove(self) -> None:

@@ -17,6 +17,7 @@ from czsl.catalogue.write import check_ending
 from czsl.errors import ArgumentError
 from czsl.files import fingerprint
 from czsl.fitted import make_judge
+from czsl.machine import give_back_memory
 from czsl.model import CzSL
 from czsl.predictor import Predictor
 from czsl.remote import absolute, beside, is_address, stamp_and_size
@@ -167,6 +168,7 @@ def predict_table(
             )
         else:
             _predict_here(work, todo, parts, progress, processes)
+        give_back_memory()  # so that the networks' and what tells duplicates do not add up
         done = assemble(
             parts,
             out,
