@@ -52,14 +52,14 @@ def main() -> None:
         "memory of the process that predicts, MiB": one.own,
         "exit code of the killed": killed.code,
         "rows kept": kept,
-        "the same bytes after the kill": same,
+        "the same bytes after the kill": "yes" if same else "no",
         "bytes of the catalogue": size,
         "row groups of the catalogue": groups,
         "rows in a row group of the table": GROUP,
     }
     finish("million", [figure], out=asked.out, more=more_found)
     for name, found in more_found.items():
-        print(f"{name}: {found:,}" if isinstance(found, int) else f"{name}: {found:,.1f}")
+        print(f"{name}: {found if isinstance(found, str) else f'{found:,.6g}'}")
 
 
 if __name__ == "__main__":
