@@ -115,12 +115,13 @@ def kept_parts(out: Path) -> Iterator[None]:
     from czsl.survey.parts import parts_folder, rows_kept
 
     def tell(first: str) -> None:
-        if rows := rows_kept(out):
-            click.echo(
-                f"{first}{rows:,} rows are kept in {parts_folder(out)}; go on with the same "
-                "command and --resume",
-                err=True,
-            )
+        rows = rows_kept(out)
+        kept = (
+            f"{rows:,} rows are kept in {parts_folder(out)}; go on with the same command and --resume"
+            if rows
+            else "no part was done"
+        )
+        click.echo(f"{first}{kept}", err=True)
 
     try:
         yield
@@ -130,7 +131,8 @@ def kept_parts(out: Path) -> Iterator[None]:
     except RunError:  # says itself what to do with the parts
         raise
     except CzslError:
-        tell("")
+        if rows_kept(out):
+            tell("")
         raise
 
 
