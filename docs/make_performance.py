@@ -35,7 +35,7 @@ TITLES = {
     "predict": "Prediction",
     "startup": "Start-up",
     "memory": "Memory of a prediction",
-    "million": "A million rows",
+    "million": "Many rows, and a kill",
     "gpu": "On a GPU",
     "cluster": "On Ray",
     "remote": "Images on a server",
