@@ -16,6 +16,7 @@ from czsl.cli.shared import (
     folder_option,
     images_option,
     model_argument,
+    refuse_several,
     threads_option,
 )
 from czsl.errors import CzslError, MissingExtraError, RunError
@@ -85,6 +86,7 @@ def predict(
     moves the class alone, --reestimate the posterior: use it where the classes' shares are
     others than among the experts' objects. What is stopped goes on with --resume.
     """
+    refuse_several("predict")
     prepare_process()
     from czsl import CzSL
     from czsl.survey.predict import Asked, predict_table
@@ -116,11 +118,8 @@ def kept_parts(out: Path) -> Iterator[None]:
 
     def tell(first: str) -> None:
         rows = rows_kept(out)
-        kept = (
-            f"{rows:,} rows are kept in {parts_folder(out)}; go on with the same command and --resume"
-            if rows
-            else "no part was done"
-        )
+        kept = f"{rows:,} rows are kept in {parts_folder(out)}; go on with the same command and"
+        kept = f"{kept} --resume" if rows else "no part was done"
         click.echo(f"{first}{kept}", err=True)
 
     try:
