@@ -14,6 +14,8 @@ STOPS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT}
 
 def main(model: str, table: str, out: str, how: str, row: int) -> None:
     """Run the command line; stop when so many rows are done."""
+    # Ignored where the tests run in the background, and inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from czsl.cli import main as command
 
     module.ROWS, module.PART = 5, 2
