@@ -9,7 +9,12 @@ from torch import nn
 
 from czsl.errors import ArgumentError
 from czsl.nets.network import make_network
-from czsl.nets.published import PublishedAutoencoder, PublishedConvolutions, PublishedEncoder
+from czsl.nets.published import (
+    Halve,
+    PublishedAutoencoder,
+    PublishedConvolutions,
+    PublishedEncoder,
+)
 from czsl.nets.residual import ResidualBlock, ResidualEncoder
 
 
@@ -34,15 +39,27 @@ def test_encoder_halves_three_times_with_16_8_8_filters():
     found = shapes(PublishedConvolutions(3), torch.rand(2, 3, 64, 64))
     assert found == [
         ("Conv2d", (16, 64, 64)),
-        ("MaxPool2d", (16, 32, 32)),
+        ("Halve", (16, 32, 32)),
         ("ReLU", (16, 32, 32)),
         ("Conv2d", (8, 32, 32)),
-        ("MaxPool2d", (8, 16, 16)),
+        ("Halve", (8, 16, 16)),
         ("ReLU", (8, 16, 16)),
         ("Conv2d", (8, 16, 16)),
-        ("MaxPool2d", (8, 8, 8)),
+        ("Halve", (8, 8, 8)),
         ("ReLU", (8, 8, 8)),
     ]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_halving_is_max_pooling_with_and_without_a_gradient(asked):
+    maps = torch.randn(3, 5, 8, 6).contiguous(memory_format=torch.channels_last)
+    maps[0, 0, 0, 1] = float("nan")
+    maps.requires_grad_(asked)
+    with torch.set_grad_enabled(asked):
+        found = Halve()(maps)
+    expected = nn.functional.max_pool2d(maps.detach(), 2)
+    assert torch.equal(found.nan_to_num(9.0), expected.nan_to_num(9.0))
+    assert found.requires_grad == asked
 
 
 def test_classifier_is_512_256_128_and_the_classes():
@@ -242,3 +259,20 @@ def test_layers_that_rates_are_given_to_hold_every_parameter_of_the_encoder():
         network = make_network(kind, channels=3, size=32, width=4, questions=[2], classes=2, seed=0)
         for name, _ in network.encoder.named_parameters():
             assert sum(name.startswith(f"{layer}.") for layer in network.encoder.layers) == 1, name
+
+
+@pytest.mark.parametrize("size", [24, 33, 128])
+def test_a_folded_network_gives_the_same_features(size):
+    encoder = ResidualEncoder(channels=2, size=size, width=4).eval()
+    for layer in encoder.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.weight.data.uniform_(0.5, 1.5)
+            layer.bias.data.uniform_(-0.5, 0.5)
+            layer.running_mean.uniform_(-0.5, 0.5)
+            layer.running_var.uniform_(0.5, 2.0)
+    images = torch.rand(4, 2, size, size)
+    expected = encoder(images)
+    encoder.fold()
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in encoder.modules())
+    torch.testing.assert_close(encoder(images), expected, rtol=1e-5, atol=1e-6)
+    assert expected.std() > 0.01  # else the test says nothing

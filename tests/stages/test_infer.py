@@ -189,3 +189,21 @@ def test_no_image_gives_no_row():
     nothing = reader().read(np.zeros((0, 24, 24, 3), np.uint8))
     assert nothing.logits.shape == (0, 3)
     assert len(nothing.features) == 0
+
+
+@pytest.mark.parametrize("network", ["published", "residual"])
+def test_batches_read_side_by_side_are_those_read_one_by_one(network):
+    made = make_network(
+        network, channels=3, size=24, width=4, questions=LAYOUT.questions, classes=3, seed=1
+    )
+    pixels, before, found = drawn(200), torch.get_num_threads(), []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        try:
+            read = reader(networks=[made], views=1)
+            found.append(read.logits(pixels))
+            assert torch.get_num_threads() == threads  # the caller's number stays
+        finally:
+            torch.set_num_threads(before)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+    assert np.ptp(found[0]) > 0.01

@@ -15,7 +15,7 @@ from czsl.train.checkpoint import (
     save_tensors,
     without_prefix,
 )
-from czsl.train.device import make_fabric
+from czsl.train.device import make_fabric, side_by_side
 
 
 def test_tensors_and_content_come_back(tmp_path):
@@ -94,6 +94,32 @@ def test_content_is_json_and_nothing_else(tmp_path):
     blob = (tmp_path / "a").read_bytes()
     header = json.loads(blob[8 : 8 + int.from_bytes(blob[:8], "little")])
     assert json.loads(header["__metadata__"]["czsl"]) == {"step": 3}
+
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def four_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("four_threads")
+@pytest.mark.parametrize(("parts", "each"), [(1, 4), (2, 2), (3, 1), (9, 1)])
+def test_parts_share_the_threads_and_keep_their_order(parts, each):
+    found = side_by_side(lambda part: (part, torch.get_num_threads()), range(parts), CPU)
+    assert found == [(part, each) for part in range(parts)]
+    assert torch.get_num_threads() == 4
+
+
+@pytest.mark.usefixtures("four_threads")
+def test_what_fails_beside_others_is_raised_and_the_threads_come_back():
+    with pytest.raises(ZeroDivisionError, match="division by zero"):
+        side_by_side(lambda part: 1 / part, [1, 0, 2], CPU)
+    assert torch.get_num_threads() == 4
 
 
 def test_threads_are_set():

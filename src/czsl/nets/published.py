@@ -8,9 +8,26 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 FILTERS = (16, 8, 8)
+
+
+class Halve(nn.Module):
+    """Max-pooling of 2 x 2 pixels.
+
+    Where no gradient is asked for, torch's own takes three times as long: it keeps the place
+    of every maximum.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Give the largest of each 2 x 2 pixels, shape (object, channel, row, column)."""
+        if torch.is_grad_enabled() or maps.device.type != "cpu":
+            return functional.max_pool2d(maps, 2)
+        rows = torch.maximum(maps[:, :, ::2], maps[:, :, 1::2])
+        return torch.maximum(rows[..., ::2], rows[..., 1::2])
 
 
 class PublishedConvolutions(nn.Sequential):
@@ -28,7 +45,7 @@ class PublishedConvolutions(nn.Sequential):
     def __init__(self, channels: int) -> None:
         layers: list[nn.Module] = []
         for given, made in pairwise((channels, *FILTERS)):
-            layers += [nn.Conv2d(given, made, 3, padding=1), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
+            layers += [nn.Conv2d(given, made, 3, padding=1), Halve(), nn.ReLU(inplace=True)]
         super().__init__(*layers)
 
 

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from czsl.images.augment import steady
 from czsl.nets.losses import answer_probabilities
 from czsl.nets.network import Network, Outputs, make_network
+from czsl.nets.residual import ResidualEncoder
 from czsl.recipes import Recipe
 from czsl.stages.targets import Layout
 from czsl.train.checkpoint import Tensors
-from czsl.train.device import has_bfloat16
+from czsl.train.device import has_bfloat16, side_by_side
 from czsl.train.samples import Images, to_tensor
 
 BATCH = {"cpu": 64, "cuda": 4096}
@@ -77,6 +78,8 @@ def open_reader(
             encoder=encoder,
         )
         network.load_state_dict(tensors)
+        if isinstance(network.encoder, ResidualEncoder):
+            network.eval().encoder.fold()  # type: ignore[operator]
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         networks.append(network)
     half = recipe.precision == "bf16" and has_bfloat16(device.type)
@@ -162,7 +165,8 @@ class ClassReader:
         """
         size = BATCH.get(self.device.type, 256)
         starts = range(0, max(1, len(pixels)), size)
-        return _joined([self._read(pixels[start : start + size]) for start in starts])
+        batches = [pixels[start : start + size] for start in starts]
+        return _joined(side_by_side(self._read, batches, self.device))
 
     @torch.inference_mode()
     def _read(self, pixels: NDArray[np.uint8]) -> Read:

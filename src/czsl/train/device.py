@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import warnings
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -105,6 +108,50 @@ def has_bfloat16(device: str) -> bool:
     if device != "cpu" and torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+def side_by_side(
+    work: Callable[[Given], Made], parts: Sequence[Given], device: torch.device
+) -> list[Made]:
+    """Do the same work with several parts, on a processor as many at once as it has threads.
+
+    A small network gains little from a second thread. Two batches, each on one thread, take
+    half the time.
+
+    Parameters
+    ----------
+    work
+        What is done with a part.
+    parts
+        The parts.
+    device
+        Where it is done.
+
+    Returns
+    -------
+    list
+        What became of each part, in their order.
+
+    Examples
+    --------
+    >>> side_by_side(torch.sum, [torch.ones(2), torch.ones(3)], torch.device("cpu"))
+    [tensor(2.), tensor(3.)]
+    """
+    threads = torch.get_num_threads()
+    at_once = min(threads, len(parts))
+    if device.type != "cpu" or at_once < 2:
+        return [work(part) for part in parts]
+    # The number holds for the thread that sets it and for those that start later.
+    each = partial(torch.set_num_threads, max(1, threads // at_once))
+    try:
+        with ThreadPoolExecutor(at_once, "czsl-batch", initializer=each) as pool:
+            return list(pool.map(work, parts))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _checked(device: str) -> tuple[str, str]:
