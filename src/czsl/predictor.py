@@ -6,7 +6,6 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +27,6 @@ from czsl.flags import UNUSABLE_IMAGE, Flag
 from czsl.images.decoder import Decoder
 from czsl.images.source import open_source
 from czsl.images.worker import Batch
-from czsl.machine import cores
 from czsl.nets.pretrained import encoder_from_json
 from czsl.predictions import Posteriors
 from czsl.quality import vote_flags
@@ -391,28 +389,13 @@ class _Found:
         )
 
 
-@contextmanager
-def _sharing_cores() -> Iterator[None]:
-    """Leave half of the cores to the processes that decode.
-
-    Threads of torch that wait for each other do so by turning round on the core that a
-    decoding process needs.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(min(threads, max(1, cores() // 2)))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _ahead(parts: Iterable[_Part], decoder: Decoder) -> Iterator[tuple[_Part, Batch]]:
     """Decode each part while the one before is looked at."""
     if decoder.processes == 1:
         for part in parts:
             yield part, part.decoded(decoder)
         return
-    with ThreadPoolExecutor(1) as thread, _sharing_cores():
+    with ThreadPoolExecutor(1) as thread:
         waiting: deque[tuple[_Part, Future[Batch]]] = deque()
         for part in parts:
             waiting.append((part, thread.submit(part.decoded, decoder)))
