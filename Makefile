@@ -113,7 +113,7 @@ $(PEERS)/.ready: benchmarks/peers/requirements.txt
 	$(PEERS)/bin/python -m pip install --quiet --requirement benchmarks/peers/requirements.txt
 	@touch $@
 
-results: $(READY)  ## write docs/results.md from runs and demo
+results: $(READY)  ## renew the figures in docs that runs and demo hold, keep the others
 	$(BIN)/python docs/make_results.py
 	$(BIN)/python docs/make_ablations.py
 	$(BIN)/python docs/make_goals.py

@@ -1,27 +1,29 @@
-"""Write docs/ablations.md: what each part of the default recipe adds, from the runs on disk.
+"""Write docs/ablations.md and docs/ablations.json: what each part of the default recipe adds.
 
-Usage: python docs/make_ablations.py [RUNS [PAGE]], by default runs and docs/ablations.md. Every
-figure is a difference of two arms on the same objects. A run that is not there leaves its columns
-empty: nothing is made up for it.
+Usage: python docs/make_ablations.py [RUNS [PAGE]], by default runs and docs/ablations.md; the JSON
+file lies beside the page. Every figure is a difference of two arms on the same objects. Figures of
+comparisons that are not among the runs stay as the JSON file has them, with the day when they were
+measured; what was never measured is left out: nothing is made up for it.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from czsl.compare.contest import Contest
-from czsl.files import write_text
+from czsl.files import write_json, write_text
 from czsl.scores import known_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 
-from goal_rows import open_contest  # noqa: E402 (lies beside)
+from goal_rows import gained, open_contest  # noqa: E402 (lies beside)
+from kept import Row, day, grouped, read_rows, renewed  # noqa: E402 (lies beside)
 from make_results import flat  # noqa: E402 (lies beside)
 
 MEASURES = {"accuracy": "accuracy", "log_likelihood": "ln L"}
@@ -29,12 +31,13 @@ MEASURES = {"accuracy": "accuracy", "log_likelihood": "ln L"}
 HEAD = """\
 # What each part adds
 
-Written by `python docs/make_ablations.py`; not edited by hand. Every figure is what the default
-*gains* by a part: the score with it less the score without it, on the same objects, with the 95%
-interval of a bootstrap over objects and executions ([how](comparing.md)). Above zero the part
-helps; where the interval holds zero, this data cannot tell. With one execution the interval says
-nothing of another training, in which accuracies move by about a hundredth. *ln L* is the mean
-logarithm of the probability of the experts' class.
+Written by `python docs/make_ablations.py`, beside `docs/ablations.json`; not edited by hand. Every
+figure is what the default *gains* by a part: the score with it less the score without it, on the
+same objects, with the 95% interval of a bootstrap over objects and executions
+([how](comparing.md)). Above zero the part helps; where the interval holds zero, this data cannot
+tell. With one execution the interval says nothing of another training, in which accuracies move by
+about a hundredth. *ln L* is the mean logarithm of the probability of the experts' class. A figure
+stays, with the day when it was measured, until its comparison is run again.
 """
 
 
@@ -154,64 +157,103 @@ TABLES = (
 
 
 def main(runs: Path, page: Path) -> None:
-    """Write the page."""
-    lines = [HEAD]
-    for table in TABLES:
-        lines += section(table, runs)
+    """Write the page and its figures."""
+    figures = page.with_suffix(".json")
+    old = read_rows(figures)
+    rows = {table.title: table_rows(table, runs, old) for table in TABLES}
+    write_json(figures, [row for found in rows.values() for row in found])
+    lines = [HEAD, *(line for table in TABLES for line in section(table, rows[table.title]))]
     write_text(page, "\n".join(lines))
     print(page)
 
 
-def section(table: Table, runs: Path) -> Iterator[str]:
-    """Write the tables of a heading: a row for each part, a column for each comparison."""
-    found = {data.name: open_contest(runs / data.folder, data.task) for data in table.data}
-    contests = {name: one for name, one in found.items() if one is not None}
-    yield f"## {table.title}\n"
-    yield f"{table.about} Command: `{table.command}`.\n"
-    if not contests:
-        yield "Not measured.\n"
+def table_rows(table: Table, runs: Path, old: Sequence[Row]) -> list[Row]:
+    """Give the figures of a table, column by column.
+
+    A comparison on disk may have some of the arms only: where a table names its parts, each
+    is replaced on its own. Where the comparison alone knows them, it replaces all.
+    """
+
+    def key(row: Row) -> tuple[str, str]:
+        return row["on"], row["part"] if table.pairs else ""
+
+    keys = [(data.name, part) for data in table.data for part in table.pairs or ("",)]
+    new = [row for data in table.data for row in measured(table, data, runs)]
+    mine = [row for row in old if row["table"] == table.title]
+    found = renewed(keys, grouped(mine, key), grouped(new, key))
+    return [row | {"command": table.command} for rows in found.values() for row in rows]
+
+
+def measured(table: Table, data: Data, runs: Path) -> Iterator[Row]:
+    """Give the figures of a comparison on disk: a row for each part and measure."""
+    one = open_contest(runs / data.folder, data.task)
+    if one is None:
         return
-    yield f"{'; '.join(f'{name}: {size(one)}' for name, one in contests.items())}.\n"
-    pairs = table.pairs or changed(contests)
-    for measure, short in MEASURES.items():
-        yield f"| gain in {short} | {' | '.join(contests)} |"
-        yield f"| --- |{' ---: |' * len(contests)}"
-        for label, pair in pairs.items():
-            cells = [gain(one, *pair, measure) for one in contests.values()]
-            if any(cells):
-                yield f"| {label} | {' | '.join(cells)} |"
-        yield ""
+    of = {"of": len(one.labels), "measured": day(runs / data.folder)}
+    for part, pair in (table.pairs or changed(one)).items():
+        for measure, short in MEASURES.items():
+            if found := gain(one, *pair, measure):
+                names = {"table": table.title, "on": data.name, "part": part, "measure": short}
+                yield names | found | of
 
 
-def changed(contests: Mapping[str, Contest]) -> dict[str, tuple[str, str]]:
+def gain(one: Contest, arm: str, other: str, measure: str) -> Row:
+    """Give what an arm gains over another; nothing where one of them is not there."""
+    if not {arm, other} <= set(one.posteriors):
+        return {}
+    found = gained(one.difference(arm, other).interval(measure, one.bootstrap))
+    both = known_rows(one.posteriors[arm]) & known_rows(one.posteriors[other])
+    return found and found | {"objects": int(both.sum(axis=1).min())}
+
+
+def changed(one: Contest) -> dict[str, tuple[str, str]]:
     """Give a row for each recipe that is not the default, called by what it changes."""
     rows: dict[str, tuple[str, str]] = {}
-    for one in contests.values():
-        arms: Mapping[str, Any] = one.results.plan["tasks"][one.task]["arms"]
-        default = flat(arms["default"]["settings"]["recipe"])
-        for name, arm in arms.items():
-            if name != "default" and "recipe" in arm["settings"]:
-                settings = flat(arm["settings"]["recipe"]).items()
-                told = [f"{key} = {json.dumps(v)}" for key, v in settings if default.get(key) != v]
-                rows[f"against `{'`, `'.join(told)}`"] = ("default", name)
+    arms: Mapping[str, Any] = one.results.plan["tasks"][one.task]["arms"]
+    default = flat(arms["default"]["settings"]["recipe"])
+    for name, arm in arms.items():
+        if name != "default" and "recipe" in arm["settings"]:
+            settings = flat(arm["settings"]["recipe"]).items()
+            told = [f"{key} = {json.dumps(v)}" for key, v in settings if default.get(key) != v]
+            rows[f"against `{'`, `'.join(told)}`"] = ("default", name)
     return rows
 
 
-def gain(one: Contest, arm: str, other: str, measure: str) -> str:
-    """Spell what an arm gains over another; nothing where one of them is not there."""
-    if not {arm, other} <= set(one.posteriors):
-        return ""
-    found = one.difference(arm, other).interval(measure, one.bootstrap)
-    told = f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
-    told = f"**{told}**" if found.low > 0 or found.high < 0 else told
-    both = known_rows(one.posteriors[arm]) & known_rows(one.posteriors[other])
-    fewest = int(both.sum(axis=1).min())
-    return told if fewest == len(one.labels) else f"{told}, on {fewest:,}"
+def section(table: Table, rows: Sequence[Row]) -> Iterator[str]:
+    """Write the tables of a heading: a row for each part, a column for each comparison."""
+    yield f"## {table.title}\n"
+    yield f"{table.about} Command: `{table.command}`.\n"
+    if not rows:
+        yield "Not measured.\n"
+        return
+    # What most cells of a column have in common is told once: that of its newest figure.
+    common = {row["on"]: basis(row) for row in sorted(rows, key=lambda row: row["measured"])}
+    columns = list(dict.fromkeys(row["on"] for row in rows))
+    yield from (f"- {name}: {common[name]}" for name in columns)
+    yield ""
+    cells = {(row["on"], row["part"], row["measure"]): cell(row, common[row["on"]]) for row in rows}
+    for short in MEASURES.values():
+        yield f"| gain in {short} | {' | '.join(columns)} |"
+        yield f"| --- |{' ---: |' * len(columns)}"
+        for part in table.pairs or dict.fromkeys(row["part"] for row in rows):
+            line = [cells.get((name, part, short), "") for name in columns]
+            if any(line):
+                yield f"| {part} | {' | '.join(line)} |"
+        yield ""
 
 
-def size(one: Contest) -> str:
-    """Say how many objects and executions stand behind the figures."""
-    return f"{len(one.labels):,} objects, {one.results.executions} execution(s)"
+def cell(row: Row, common: str) -> str:
+    """Spell a gain, bold where it is sure, and how it differs from its column."""
+    told = f"{row['value']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+    told = told if row["verdict"] == "undecided" else f"**{told}**"
+    told = told if row["objects"] == row["of"] else f"{told}, on {row['objects']:,}"
+    return told if basis(row) == common else f"{told}; {basis(row)}"
+
+
+def basis(row: Row) -> str:
+    """Say how many objects and executions stand behind a figure, and when it was measured."""
+    executions = f"{row['executions']} execution{'s' if row['executions'] != 1 else ''}"
+    return f"{row['of']:,} objects, {executions}, measured {row['measured']}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Write docs/results.json and docs/goals.md: figures to reach, and what was reached.
+"""Write results.json and goals.md in docs: figures to reach, and what was reached.
 
-Usage: python docs/make_goals.py [RUNS], by default runs. A comparison that is not there leaves its
-figures empty: nothing is made up for it.
+Usage: python docs/make_goals.py [RUNS [DOCS]], by default runs and docs. Figures of comparisons
+that are not there stay as results.json has them, with the day when they were measured; what was
+never measured is left empty: nothing is made up for it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from czsl.compare.sweeps import BASE
 from czsl.files import write_json, write_text
@@ -20,13 +20,18 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 
 from goal_rows import (  # noqa: E402 (lies beside)
+    Aim,
     Place,
     against_the_better,
+    blank_row,
     coverage,
     errors_ratio,
     fewer_experts,
+    measured,
+    renewed_rows,
     score,
 )
+from kept import Row, read_rows  # noqa: E402 (lies beside)
 
 REAL = "407 real galaxies, early or late type, out of fold"
 COMMAND = "make gz1-fusion"
@@ -104,15 +109,16 @@ FEWER = 9
 FEW_VOTES = ("votes=1", "votes=5")
 
 
-def main(runs: Path) -> None:
+def main(runs: Path, docs: Path = ROOT / "docs") -> None:
     """Write both files."""
-    rows = [*real(runs), *(measured(runs, goal) for goal in GOALS), *compared(runs)]
-    write_json(ROOT / "docs" / "results.json", rows)
-    write_text(ROOT / "docs" / "goals.md", "\n".join([*page(rows), ""]))
+    aims = [*real(runs), *(transfer(runs, goal) for goal in GOALS), *compared(runs)]
+    rows = renewed_rows(aims, read_rows(docs / "results.json"))
+    write_json(docs / "results.json", rows)
+    write_text(docs / "goals.md", "\n".join([*page(rows), ""]))
 
 
-def compared(runs: Path) -> Iterator[dict[str, Any]]:
-    """Give the rows that compare arms, and those of every task."""
+def compared(runs: Path) -> Iterator[Aim]:
+    """Give the goals that compare arms, and those of every task."""
     for place in SIMULATED:
         yield errors_ratio(place, runs, "default", "czsl2023", "at most .5")
     for place in SIMULATED[:2]:
@@ -132,18 +138,19 @@ def compared(runs: Path) -> Iterator[dict[str, Any]]:
             yield score(place, runs, arm, "calibration_error", told, "at most .02")
     for place in (GZ1, *SIMULATED):
         for arm in ("default", "fused"):
-            yield from coverage(place, runs, arm)
+            yield coverage(place, runs, arm)
 
 
-def measured(runs: Path, goal: Goal) -> dict[str, Any]:
-    """Give a row of the transfer; value and limits are None where nothing was measured."""
-    row: dict[str, Any] = {"on": goal.on, "measure": goal.measure, "goal": goal.goal}
-    row |= {"value": None, "low": None, "high": None, "seeds": [], "command": f"make {TRANSFER}"}
-    return row | transferred(runs / TRANSFER / goal.file, goal.column)
+def transfer(runs: Path, goal: Goal) -> Aim:
+    """Give a goal of the transfer."""
+    path = runs / TRANSFER / goal.file
+    blank = blank_row(goal.on, goal.measure, goal.goal, f"make {TRANSFER}")
+    found = {goal.measure: transferred(path, goal.column)} if path.exists() else {}
+    return measured(blank, found, path)
 
 
-def real(runs: Path) -> Iterator[dict[str, Any]]:
-    """Give the rows of real galaxies."""
+def real(runs: Path) -> Iterator[Aim]:
+    """Give the goals on real galaxies."""
     told = {"accuracy": "accuracy", "calibration_error": "calibration error"}
     for place, arm, inputs, column, goal in (
         (GZ1, "default", "image alone", "accuracy", ".975"),
@@ -157,10 +164,8 @@ def real(runs: Path) -> Iterator[dict[str, Any]]:
         yield score(named, runs, arm, column, told[column], goal)
 
 
-def transferred(path: Path, column: str) -> dict[str, Any]:
-    """Give what was measured of the transfer with all votes; nothing where the file is absent."""
-    if not path.exists():
-        return {}
+def transferred(path: Path, column: str) -> Row:
+    """Give what was measured of the transfer with all votes."""
     found = json.loads(path.read_text(encoding="utf-8"))
     if column == "collapsed":
         return {"value": found["collapsed"], "seeds": found["seeds"]}
@@ -168,30 +173,38 @@ def transferred(path: Path, column: str) -> dict[str, Any]:
     return {"value": one["mean"], "low": one["low"], "high": one["high"], "seeds": found["seeds"]}
 
 
-def page(rows: list[dict[str, Any]]) -> Iterator[str]:
+def page(rows: list[Row]) -> Iterator[str]:
     """Write the rows as a page."""
     yield from (
         "# Figures to reach",
         "",
-        "Written by `python docs/make_goals.py` from the comparisons on disk, beside",
-        "`docs/results.json`; not edited by hand. Intervals are of 95%; with one seed they say",
-        "nothing of another training. Those of votes hold the middle 95% of the seeds, of which",
-        "each draws other experts' objects. *Not measured* means just that.",
+        "Written by `python docs/make_goals.py`, beside `docs/results.json`; not edited by hand. A",
+        "figure stays, with the day when it was measured, until its comparison is run again.",
+        "Intervals are of 95%; with one seed they say nothing of another training. Those of votes",
+        "hold the middle 95% of the seeds, of which each draws other experts' objects. *Not",
+        "measured* means just that.",
         "",
         "Sets are never empty, so their coverage is at least the accuracy. *The better source* is",
         "that of image and votes alone whose posterior is likelier.",
         "",
-        "| on | measure | reached | 95% interval | goal | seeds | command |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| on | measure | reached | 95% interval | goal | seeds | measured | command |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     )
     for row in rows:
-        value = f"{row['value']:.3f}" if isinstance(row["value"], float) else row["value"]
-        value = "not measured" if value is None else value
         limits = "" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
-        command = f"`{row['command']}`" if row["command"] else ""
-        cells = (row["on"], row["measure"], value, limits, row["goal"], len(row["seeds"]), command)
-        yield f"| {' | '.join(map(str, cells))} |"
+        cells = (row["on"], row["measure"], reached(row), limits, row["goal"], len(row["seeds"]))
+        yield f"| {' | '.join(map(str, cells))} | {row['measured'] or ''} | `{row['command']}` |"
+
+
+def reached(row: Row) -> str:
+    """Spell what was reached."""
+    if row["measured"] is None:
+        return "not measured"
+    if row["value"] is None:
+        return "not reached"
+    return f"{row['value']:.3f}" if isinstance(row["value"], float) else str(row["value"])
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "runs")
+    given = [Path(argument) for argument in sys.argv[1:]]
+    main(*(given or [ROOT / "runs"]))

@@ -1,8 +1,9 @@
-"""Write docs/performance.md, docs/performance.json and the tables of docs/scale.md.
+"""Write performance.md, performance.json and the tables of scale.md in docs.
 
-Usage: python docs/make_performance.py [BENCH], by default runs/bench, where 'make bench' leaves a
-JSON file for each benchmark. A benchmark that is not there leaves its place empty: nothing is made
-up for it.
+Usage: python docs/make_performance.py [BENCH [DOCS]], by default runs/bench, where 'make bench'
+leaves a JSON file for each benchmark, and docs. Figures of benchmarks that are not there stay as
+performance.json has them, with the day when they were measured; what was never measured is left
+out: nothing is made up for it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from czsl.files import write_json, write_text
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs"))
 
-from scale_tables import filled  # noqa: E402 (lies beside)
+from kept import Row, grouped, read_rows, renewed  # noqa: E402 (lies beside)
+from scale_tables import Bench, filled  # noqa: E402 (lies beside)
 
 ORDER = (
     *("training", "fit", "images", "fits", "store", "predict", "startup", "memory", "million"),
@@ -58,48 +60,94 @@ AXES = {
     "columns": "columns of votes",
 }
 
+DRAWN = {"growth-objects.png": "objects", "growth-others.png": "other sizes"}
+"""Files of the curves of growth, and what they are by."""
+
 HEAD = """\
 # Performance
 
 Written by `python docs/make_performance.py` from the benchmarks that `make bench` runs; not edited
 by hand. A figure is a ratio of two rates that were measured in turn on one machine, ours, theirs,
 ours, theirs: the median of the pairs, with the least and the greatest. Above 1 ours is faster,
-unless the goal says *at most*. The same figures stand in `docs/performance.json`. What they mean
-for ten million objects and for a billion is told under [Scale](scale.md).
+unless the goal says *at most*. A figure stays, with the day when it was measured, until its
+benchmark is run again. The same figures stand in `docs/performance.json`. What they mean for ten
+million objects and for a billion is told under [Scale](scale.md).
 """
 
-Bench = dict[str, Any]
+MORE = ("growth", "limits", "million")
+"""Benchmarks of which the pages show more than their figures."""
 
 
 def main(bench: Path, docs: Path = ROOT / "docs") -> None:
     """Write the page, its figures, and the tables of the page on scale."""
-    found = sorted(map(read, bench.glob("*.json")), key=place)
-    write_json(docs / "performance.json", list(rows(found)))
-    curves = [one for one in found if one["benchmark"] == "growth"]
-    drawn = [name for one in curves for name in draw(one["more"]["curves"], docs / "_static")]
-    write_text(docs / "performance.md", "\n".join([HEAD, *page(found, drawn)]) + "\n")
+    left = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(bench.glob("*.json"))]
+    rows = renewed_rows(read_rows(docs / "performance.json"), left)
+    write_json(docs / "performance.json", rows)
+    for one in left:
+        if one["benchmark"] == "growth":
+            draw(one["more"]["curves"], docs / "_static")
+    found = benches(rows)
+    write_text(docs / "performance.md", "\n".join([HEAD, *page(found)]) + "\n")
     scale = docs / "scale.md"
     write_text(scale, filled(scale.read_text(encoding="utf-8"), found))
 
 
-def read(path: Path) -> Bench:
-    """Read what a benchmark left."""
-    content: Bench = json.loads(path.read_text(encoding="utf-8"))
-    return content
+def renewed_rows(old: Iterable[Row], left: Iterable[dict[str, Any]]) -> list[Row]:
+    """Give the figures of every benchmark that has a script: those it left, else the old."""
+    kept = grouped(old, lambda row: str(row["benchmark"]))
+    new = {one["benchmark"]: list(rows(one)) for one in left if one["figures"]}
+    names = [name for name in {**kept, **new} if (ROOT / "benchmarks" / f"{name}.py").exists()]
+    found = renewed(sorted(names, key=place), kept, new)
+    return [row for figures in found.values() for row in figures]
 
 
-def place(one: Bench) -> tuple[int, str]:
+def place(name: str) -> tuple[int, str]:
     """Give a benchmark's place on the page."""
-    name = one["benchmark"]
     return (ORDER.index(name) if name in ORDER else len(ORDER), name)
 
 
-def rows(found: Iterable[Bench]) -> Iterator[dict[str, Any]]:
-    """Give the figures as JSON has them."""
-    for one in found:
-        for figure in one["figures"]:
-            kept = {key: figure[key] for key in ("what", "peer", "ratio", "low", "high")}
-            yield kept | {"goal": goal(figure), "command": one["command"]}
+def rows(one: dict[str, Any]) -> Iterator[Row]:
+    """Turn what a benchmark left into rows; what else the pages show stands in the first."""
+    versions = one["machine"]["versions"]
+    common = {
+        "command": one["command"],
+        "measured": one["date"],
+        "benchmark": one["benchmark"],
+        "machine": machine(one["machine"]),
+        "cores": one["machine"]["cores"],
+        "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
+    }
+    rest = {"more": more(one)} if one["benchmark"] in MORE else {}
+    for figure in one["figures"]:
+        kept = {key: figure[key] for key in ("what", "peer", "ratio", "low", "high")}
+        told = {key: figure[key] for key in ("met", "rates", "limit")}
+        yield kept | {"goal": goal(figure)} | common | told | rest
+        rest = {}
+
+
+def more(one: dict[str, Any]) -> dict[str, Any]:
+    """Give what the pages show besides figures; of a curve its last point, the rest is drawn."""
+    if one["benchmark"] != "growth":
+        return dict(one["more"])
+    curves = [curve | {"points": curve["points"][-1:]} for curve in one["more"]["curves"]]
+    return {"curves": curves, "steep": one["more"]["steep"]}
+
+
+def benches(rows: Iterable[Row]) -> list[Bench]:
+    """Put the rows of each benchmark together, with what they have in common."""
+    names = ("benchmark", "command", "measured", "machine", "cores", "versions")
+    return [
+        {name: figures[0][name] for name in names}
+        | {"figures": figures, "more": figures[0].get("more", {})}
+        for figures in grouped(rows, lambda row: str(row["benchmark"])).values()
+    ]
+
+
+def machine(found: dict[str, Any]) -> str:
+    """Name a machine."""
+    cores, gpu = found["cores"], found.get("gpu")
+    named = f"{found['cpu']}, {cores} core{'s' if cores != 1 else ''}"
+    return f"{named}, {gpu}" if gpu else named
 
 
 def goal(figure: dict[str, Any]) -> str:
@@ -109,7 +157,7 @@ def goal(figure: dict[str, Any]) -> str:
     return f"at most {figure['goal']:g}" if figure["at_most"] else f"{figure['goal']:g}"
 
 
-def page(found: Sequence[Bench], drawn: Sequence[str]) -> Iterator[str]:
+def page(found: Sequence[Bench]) -> Iterator[str]:
     """Write the sections."""
     if not found:
         yield "Nothing is measured yet: run `make bench`."
@@ -122,7 +170,7 @@ def page(found: Sequence[Bench], drawn: Sequence[str]) -> Iterator[str]:
     yield from roofline(found)
     for one in found:
         if one["benchmark"] == "growth":
-            yield from growth(one, drawn)
+            yield from growth(one)
 
 
 def machines(found: Sequence[Bench]) -> Iterator[str]:
@@ -131,45 +179,40 @@ def machines(found: Sequence[Bench]) -> Iterator[str]:
     yield "| --- | --- | --- | --- |"
     told: dict[tuple[str, str, str], list[str]] = {}
     for one in found:
-        versions = one["machine"]["versions"]
-        spelled = ", ".join(f"{name} {number}" for name, number in versions.items())
-        told.setdefault((one["date"], machine(one), spelled), []).append(one["benchmark"])
-    for (date, where, versions), names in told.items():
-        yield row(", ".join(names), date, where, versions)
+        where = (one["measured"], one["machine"], one["versions"])
+        told.setdefault(where, []).append(one["benchmark"])
+    for where, names in told.items():
+        yield row(", ".join(names), *where)
     yield ""
-
-
-def machine(one: Bench) -> str:
-    """Name a machine."""
-    cores = one["machine"]["cores"]
-    gpu = one["machine"].get("gpu")
-    named = f"{one['machine']['cpu']}, {cores} core{'s' if cores != 1 else ''}"
-    return f"{named}, {gpu}" if gpu else named
 
 
 def reached(found: Sequence[Bench]) -> Iterator[str]:
     """Count the goals, and say what limits where one is missed."""
-    aimed = [
-        (one, figure) for one in found for figure in one["figures"] if figure["goal"] is not None
-    ]
+    aimed = [figure for one in found for figure in one["figures"] if figure["goal"]]
     if not aimed:
         return
-    missed = [(one, figure) for one, figure in aimed if not figure["met"]]
+    missed = [figure for figure in aimed if not figure["met"]]
     told = f"{len(aimed) - len(missed)} of {len(aimed)} goals are reached."
     yield from ("## Goals", "", f"{told} What limits the others:" if missed else told, "")
     if missed:
-        yield "| what | against | reached | goal | limit |"
-        yield "| --- | --- | --- | --- | --- |"
-        for _, figure in missed:
-            limit = figure["limit"] or "not known"
-            yield row(figure["what"], figure["peer"], spread(figure), goal(figure), limit)
+        yield "| what | against | reached | goal | measured | limit |"
+        yield "| --- | --- | --- | --- | --- | --- |"
+        for figure in missed:
+            names = ("what", "peer", "goal", "measured")
+            what, peer, aim, day = (figure[name] for name in names)
+            yield row(what, peer, spread(figure), aim, day, figure["limit"] or "not known")
     yield ""
+
+
+def made(one: Bench) -> str:
+    """Say what made the figures of a benchmark, when and where."""
+    return f"`{one['command']}`, {one['measured']}, {one['machine']}"
 
 
 def section(one: Bench) -> Iterator[str]:
     """Show the figures of a benchmark."""
     yield from (f"## {TITLES.get(one['benchmark'], heading(one['benchmark']))}", "")
-    yield from (f"`{one['command']}`, {one['date']}, {machine(one)}.", "")
+    yield from (f"{made(one)}.", "")
     yield "| what | against | ratio (least to most) | goal | | rates |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for figure in one["figures"]:
@@ -177,7 +220,7 @@ def section(one: Bench) -> Iterator[str]:
             figure["what"],
             figure["peer"],
             spread(figure),
-            goal(figure),
+            figure["goal"],
             {None: "", True: "reached", False: "missed"}[figure["met"]],
             "; ".join(f"{side}: {number(rate)}" for side, rate in figure["rates"].items()),
         )
@@ -197,25 +240,25 @@ def roofline(found: Sequence[Bench]) -> Iterator[str]:
         return
     yield from ("## Against the hardware's limits", "")
     for one in limits:
-        yield from (f"`{one['command']}`, {one['date']}, {machine(one)}.", "")
+        yield from (f"{made(one)}.", "")
         yield from ("| limit | measured |", "| --- | ---: |")
         for name, value in one["more"].get("limits", {}).items():
             yield row(name, number(value))
         yield ""
     if shares:
         yield from ("What is reached of them:", "")
-        yield "| what | limit | share reached | what takes the rest |"
-        yield "| --- | --- | --- | --- |"
+        yield "| what | limit | share reached | measured | what takes the rest |"
+        yield "| --- | --- | --- | --- | --- |"
         for figure in shares:
             share = f"{figure['ratio']:.0%} ({figure['low']:.0%} to {figure['high']:.0%})"
-            yield row(figure["what"], figure["peer"], share, figure["limit"])
+            yield row(figure["what"], figure["peer"], share, figure["measured"], figure["limit"])
         yield ""
 
 
-def growth(one: Bench, drawn: Sequence[str]) -> Iterator[str]:
+def growth(one: Bench) -> Iterator[str]:
     """Show how time and memory grow, and explain what grows faster than linearly."""
     curves, steep = one["more"]["curves"], one["more"]["steep"]
-    yield from ("## Growth", "", f"`{one['command']}`, {one['date']}, {machine(one)}, one thread.")
+    yield from ("## Growth", "", f"{made(one)}, one thread.")
     yield from (
         "",
         "Time and memory grow as a power of the size. The exponent is fitted to the upper sizes,",
@@ -225,7 +268,7 @@ def growth(one: Bench, drawn: Sequence[str]) -> Iterator[str]:
         "processor's caches: the rows *for comparison* show it.",
         "",
     )
-    for name, axis in zip(drawn, ("objects", "other sizes"), strict=False):
+    for name, axis in DRAWN.items():
         yield from (f"![Time and memory of each part by {axis}](_static/{name})", "")
     yield "| part | by | largest | time there | exponent | peak there | exponent |"
     yield "| --- | --- | ---: | ---: | ---: | ---: | ---: |"
@@ -281,15 +324,11 @@ def row(*cells: object) -> str:
     return f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in cells)} |"
 
 
-def draw(curves: Sequence[dict[str, Any]], folder: Path) -> list[str]:
-    """Draw a small plot for each part, time and memory; give the files' names."""
-    named = {
-        "growth-objects.png": [one for one in curves if one["axis"] == "objects"],
-        "growth-others.png": [one for one in curves if one["axis"] != "objects"],
-    }
-    for name, some in named.items():
+def draw(curves: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Draw a small plot for each part, time and memory."""
+    for name, axis in DRAWN.items():
+        some = [one for one in curves if (one["axis"] == "objects") == (axis == "objects")]
         plot(some, folder / name)
-    return list(named)
 
 
 def plot(curves: Sequence[dict[str, Any]], path: Path) -> None:
@@ -331,4 +370,5 @@ def plot(curves: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "runs" / "bench")
+    given = [Path(argument) for argument in sys.argv[1:]]
+    main(*(given or [ROOT / "runs" / "bench"]))

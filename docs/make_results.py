@@ -1,7 +1,9 @@
-"""Write docs/results.md from the comparisons on disk: every figure comes from here.
+"""Write docs/results.md and docs/claims.json from the comparisons on disk.
 
 Usage: python docs/make_results.py [RUNS DEMO [PAGE]], by default runs, demo and
-docs/results.md. The commands that the page names make the comparisons. The demo's picture
+docs/results.md; claims.json lies beside the page. The commands that the page names make the
+comparisons. The section of a comparison that is not on disk stays as the page has it, and what
+it says of the claims as claims.json has it, with the day when it was measured. The demo's picture
 is copied to _static beside the page.
 """
 
@@ -9,35 +11,39 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from czsl.compare.arms import ARM_NAMES, MAJORITY, TIERS
-from czsl.compare.contest import Contest
 from czsl.compare.results import Results
-from czsl.compare.statistics import Interval, verdict
 from czsl.compare.sweeps import BASE
 from czsl.errors import RunError
-from czsl.files import write_text
+from czsl.files import write_json, write_text
 from czsl.recipes import RECIPES, Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "docs" / "_ext")]
 
-from shown import CLAIMS, COMPARISONS, SWEEPS, TASKS, Comparison  # noqa: E402 (lies beside)
+from claim_rows import claim_rows, claim_section  # noqa: E402 (lies beside)
+from kept import day, read_rows, renewed  # noqa: E402 (lies beside)
+from shown import COMPARISONS, SWEEPS, TASKS, Comparison  # noqa: E402 (lies beside)
 
 HEAD = """\
 # Results
 
-Written by `make results` from the files that the commands below leave; not edited by hand.
-Intervals are of 95%. In comparisons they are those of a bootstrap over executions and objects
-([how](comparing.md)); with one execution they say nothing of another training. Figures may differ
-a little between machines and versions of torch: from the same clone, with `constraints.txt`, they
-should agree within a small part of the interval.
+Written by `make results` from the files that the commands below leave; not edited by hand. A
+figure stays, with the day when it was measured, until its command is run again. Intervals are of
+95%. In comparisons they are those of a bootstrap over executions and objects ([how](comparing.md));
+with one execution they say nothing of another training. Figures may differ a little between
+machines and versions of torch: from the same clone, with `constraints.txt`, they should agree
+within a small part of the interval.
 """
+
+DEMO = "The demo's survey"
 
 PICTURE = """\
 ![Cutouts of each class, and the accuracy of each arm with its interval](_static/demo.png)
@@ -45,110 +51,50 @@ PICTURE = """\
 
 
 def main(runs: Path, demo: Path, page: Path) -> None:
-    """Write the page, or end with what is missing; it names the comparisons that were not run."""
-    picture = demo / "demo.png"
-    run = [one for one in (*COMPARISONS, *SWEEPS) if (runs / one.folder / "summary.csv").exists()]
-    needed = {demo / "metrics.json": "make demo", picture: "make demo"}
-    if not run:
-        first = COMPARISONS[0]
-        needed[runs / first.folder / "summary.csv"] = first.command
-    missing = [
-        f"{path}: there is no such file; '{command}' writes it"
-        for path, command in needed.items()
-        if not path.exists()
-    ]
-    if missing:
-        sys.exit("\n".join(missing))
-    parts = [HEAD, *claims(runs)]
-    for one in run:
-        section = sweep_section if one in SWEEPS else comparison_section
-        parts += section(one, runs / one.folder)
-    parts += [*demo_section(demo), PICTURE]
-    parts += not_run([one for one in (*COMPARISONS, *SWEEPS) if one not in run])
-    write_text(page, "\n".join(parts))
-    (page.parent / "_static").mkdir(exist_ok=True)
-    shutil.copyfile(picture, page.parent / "_static" / "demo.png")
+    """Write the page, with what is on disk anew and the rest as it is."""
+    claims = page.with_name("claims.json")
+    rows = claim_rows(runs, read_rows(claims))
+    shown = (*COMPARISONS, *SWEEPS)
+    new = measured(runs)
+    if (demo / "metrics.json").exists() and (demo / "demo.png").exists():
+        new[DEMO] = whole([*demo_section(demo), PICTURE])
+        (page.parent / "_static").mkdir(exist_ok=True)
+        shutil.copyfile(demo / "demo.png", page.parent / "_static" / "demo.png")
+    found = renewed([*(one.title for one in shown), DEMO], sections(page), new)
+    absent = not_measured([one for one in shown if one.title not in found])
+    write_json(claims, rows)
+    write_text(page, "\n".join([HEAD, *claim_section(rows), *found.values(), *absent]))
     print(page)
 
 
-def not_run(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """Name the comparisons that are not on disk."""
+def measured(runs: Path) -> dict[str, str]:
+    """Write the sections of the comparisons on disk, by title."""
+    return {
+        one.title: whole(make(one, runs / one.folder))
+        for make, some in ((comparison_section, COMPARISONS), (sweep_section, SWEEPS))
+        for one in some
+        if (runs / one.folder / "summary.csv").exists()
+    }
+
+
+def sections(page: Path) -> dict[str, str]:
+    """Read the sections of the page as it is, by title; none where there is no page."""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    found = re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]
+    return {one.partition("\n")[0].removeprefix("## "): whole([one]) for one in found}
+
+
+def whole(lines: Iterable[str]) -> str:
+    """Put a section together; it ends with one newline, however it was made."""
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def not_measured(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Name the comparisons that have no section."""
     if comparisons:
-        yield "## Not run with this version\n"
+        yield "## Not measured\n"
         yield from (f"- {one.title}: `{one.command}`" for one in comparisons)
         yield ""
-
-
-def claims(runs: Path) -> Iterator[str]:
-    """Say of every claim what the comparisons find."""
-    yield "## What the abstract of Jimenez et al. (2023) claims, and what we find\n"
-    yield (
-        "Differences on the test folds, of an arm less another; *better* and *worse* where the "
-        "interval excludes 0. Favourable or not, all are shown.\n"
-    )
-    contests: dict[tuple[str, str], Contest] = {}
-    for claim in CLAIMS:
-        rows = []
-        for folder, arm, other, measure in claim.pairs:
-            if not (runs / folder / "comparison.json").exists():
-                continue
-            results = Results(runs / folder)
-            for task in results.tasks:
-                if task in claim.tasks and {arm, other} <= set(results.arms(task)):
-                    place = (folder, task)
-                    contest = contests.setdefault(place, Contest(results, task, BASE, 1000))
-                    rows.append((folder, task, arm, other, measure, contest))
-        yield f"### {claim.text}\n"
-        yield from _claim_rows(rows)
-    if (runs / "sweep-confidence" / "comparison.json").exists():
-        yield "### It is robust to the confidence of the volunteers' labels\n"
-        yield from _confidence_rows(runs / "sweep-confidence")
-
-
-def _confidence_rows(folder: Path) -> Iterator[str]:
-    """Write what an arm gains where only surer volunteers' labels are used."""
-    results = Results(folder)
-    lines = []
-    for task in results.tasks:
-        base, *points = (Contest(results, task, name, 1000) for name in results.settings)
-        for point in points:
-            for arm in base.posteriors:
-                drawn = point.measured[arm].less(base.measured[arm])
-                found = drawn.interval("accuracy", base.bootstrap)
-                cells = [f"`{arm}`", f"{point.setting} less all", *_difference(found)]
-                lines.append(_line([f"simulated, {TASKS.get(task, task)}", *cells]))
-    headings = ("task", "arm", "setting", "difference in accuracy", "95% interval", "verdict")
-    yield from _table((*headings, "executions"), lines)
-
-
-def _difference(found: Interval) -> list[str]:
-    """Spell a difference, its interval, the verdict and the executions."""
-    return [
-        f"{found.mean:+.3f}",
-        f"{found.low:+.3f} to {found.high:+.3f}",
-        verdict(found.low, found.high),
-        str(found.executions),
-    ]
-
-
-def _claim_rows(rows: Sequence[tuple[str, str, str, str, str, Contest]]) -> Iterator[str]:
-    """Write the differences of a claim, and count their verdicts by arm."""
-    told: dict[tuple[str, str], list[str]] = {}
-    lines = []
-    for folder, task, arm, other, measure, contest in rows:
-        if not {arm, other} <= set(contest.posteriors):
-            continue
-        found = contest.difference(arm, other).interval(measure, contest.bootstrap)
-        told.setdefault((arm, other), []).append(verdict(found.low, found.high))
-        where = f"{'real' if folder.startswith('gz1') else 'simulated'}, {TASKS.get(task, task)}"
-        lines.append(_line([where, f"`{arm}` less `{other}`", measure, *_difference(found)]))
-    yield from _table(
-        ("task", "arms", "measure", "difference", "95% interval", "verdict", "executions"), lines
-    )
-    for (arm, other), verdicts in told.items():
-        counts = [f"{name} in {verdicts.count(name)}" for name in ("better", "worse", "undecided")]
-        yield f"- `{arm}` against `{other}`: {', '.join(counts)} of {len(verdicts)}."
-    yield ""
 
 
 def comparison_section(comparison: Comparison, folder: Path) -> Iterator[str]:
@@ -156,7 +102,7 @@ def comparison_section(comparison: Comparison, folder: Path) -> Iterator[str]:
     results = _results(folder)
     yield f"## {comparison.title}\n"
     yield f"{comparison.about}\n"
-    yield f"{_setup(results)} Command: `{comparison.command}`.\n"
+    yield f"{_setup(results)} {_made(comparison, folder)}\n"
     rows = _read(folder / "summary.csv")
     for task in results.tasks:
         if len(results.tasks) > 1:
@@ -204,7 +150,7 @@ def sweep_section(comparison: Comparison, folder: Path) -> Iterator[str]:
     """Write a sweep: a row for each point, a column for each arm."""
     results = _results(folder)
     yield f"## {comparison.title}\n"
-    yield f"{comparison.about} {_setup(results)} Command: `{comparison.command}`.\n"
+    yield f"{comparison.about} {_setup(results)} {_made(comparison, folder)}\n"
     rows = {
         (row["task"], row["setting"], row["arm"]): row
         for row in _read(folder / "summary.csv")
@@ -223,12 +169,13 @@ def sweep_section(comparison: Comparison, folder: Path) -> Iterator[str]:
 def demo_section(folder: Path) -> Iterator[str]:
     """Write the table of the demo."""
     arms = _json(folder / "metrics.json")["arms"]
-    yield "## The demo's survey\n"
+    yield f"## {DEMO}\n"
     yield (
         "The survey of [the demo](first_survey.md), which the package simulates. Every score is "
         "against the known truth of test objects that no arm was trained on, with one seed and the "
         "interval of Wilson. The networks see the image alone; the volunteers' votes on these "
-        "objects serve the majority's row only. Command: `make demo`.\n"
+        "objects serve the majority's row only. Command: `make demo`. "
+        f"Measured {day(folder / 'metrics.json')}.\n"
     )
     lines = []
     for name in TIERS:
@@ -283,6 +230,11 @@ def _setup(results: Results) -> str:
         f"Scored: {objects}. Protocol `{protocol['name']}`, {order}; executions "
         f"{results.executions}, first seed {results.plan['seed']}."
     )
+
+
+def _made(comparison: Comparison, folder: Path) -> str:
+    """Say what made a comparison, and when."""
+    return f"Command: `{comparison.command}`. Measured {day(folder)}."
 
 
 def _results(folder: Path) -> Results:

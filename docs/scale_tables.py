@@ -204,7 +204,7 @@ def simulated(found: Sequence[Bench]) -> Iterator[str]:
         yield "Not run yet: `python benchmarks/million.py`."
         return
     for one in runs:
-        yield from (f"`{one['command']}`, {one['date']}, {one['machine']['cpu']}.", "")
+        yield from (f"`{one['command']}`, {one['measured']}, {one['machine']}.", "")
         yield from ("| what | against | ratio | rates |", "| --- | --- | ---: | --- |")
         for figure in one["figures"]:
             told = "; ".join(f"{side} {value:,.4g}" for side, value in figure["rates"].items())
@@ -245,7 +245,7 @@ def measured(found: Sequence[Bench], source: Source) -> float | None:
     rates = [rate for side, rate in figure["rates"].items() if re.search(source.side, side)]
     if not rates:
         return None
-    return float(rates[0]) / (one["machine"]["cores"] if source.per == "machine" else 1)
+    return float(rates[0]) / (one["cores"] if source.per == "machine" else 1)
 
 
 def efficiency(found: Sequence[Bench]) -> float:

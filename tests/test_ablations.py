@@ -1,5 +1,6 @@
 """The page of ablations says what the comparisons say, and the parts it changes are real."""
 
+import json
 import tomllib
 from pathlib import Path
 
@@ -37,7 +38,36 @@ def test_a_gain_is_the_difference_of_its_arms(made, runs, tmp_path):
         told = f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
         sure = found.low > 0 or found.high < 0
         assert f"classes alone) | {f'**{told}**' if sure else told} |" in page
-    assert page.count("Not measured.") == 2  # no comparison of parts, none of unlabelled images
+    assert page.count("Not measured.") == 3  # no arm that fuses, no parts, no unlabelled images
+
+
+def test_figures_that_are_not_on_disk_stay_as_they_were(made, tmp_path):
+    for name in ("ablations.md", "ablations.json"):
+        (tmp_path / name).write_bytes((ROOT / "docs" / name).read_bytes())
+    made.main(tmp_path / "runs", tmp_path / "ablations.md")
+    for name in ("ablations.md", "ablations.json"):
+        assert (tmp_path / name).read_bytes() == (ROOT / "docs" / name).read_bytes()
+
+
+def test_a_comparison_on_disk_changes_its_own_figures(made, runs, tmp_path):
+    page, figures = tmp_path / "ablations.md", tmp_path / "ablations.json"
+    kept = json.loads((ROOT / "docs" / "ablations.json").read_text(encoding="utf-8"))
+    old = [row | {"of": 9, "measured": "2001-02-03"} for row in kept]
+    figures.write_text(json.dumps([*old, old[0] | {"part": "a part that is gone"}]))
+    made.main(runs, page)
+    new = json.loads(figures.read_text(encoding="utf-8"))
+    # All that the comparison has are two arms, of one row of the first table.
+    changed = [(now, was) for now, was in zip(new, old, strict=True) if now != was]
+    assert [now["measure"] for now, _ in changed] == ["accuracy", "ln L"]
+    for now, was in changed:
+        assert now["on"] == "simulated, three classes"
+        assert now["part"] == was["part"] == "volunteers' votes (against experts' classes alone)"
+        assert now["of"] == 300
+        assert now["measured"] > was["measured"]
+    first, _, _ = page.read_text(encoding="utf-8").partition("## Image and votes together")
+    assert f"- simulated, three classes: {made.basis(changed[0][0])}\n" in first
+    # What was not measured again says itself what it is of: three rows of both measures.
+    assert first.count(f"; {made.basis(changed[0][1])} |") == 6
 
 
 def test_each_part_changes_the_default_in_what_its_name_says():

@@ -1,6 +1,7 @@
 """The documentation says what is so: its snippets run, its names exist, it builds unwarned."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -303,7 +304,7 @@ def test_figures_of_the_results_are_those_of_the_comparison(made, runs, tmp_path
 
 
 def test_claims_are_told_with_their_difference(made, runs):
-    page = "\n".join(made.claims(runs / "runs"))
+    page = "\n".join(made.claim_section(made.claim_rows(runs / "runs", [])))
     contest = Contest(Results(runs / "runs" / "simulated"), "spirals", "all", 1000)
     found = contest.difference("default", "experts").interval("accuracy", contest.bootstrap)
     assert f"| `default` less `experts` | accuracy | {found.mean:+.3f} |" in page
@@ -322,22 +323,56 @@ def test_the_results_say_how_a_recipe_was_changed(made):
     )
 
 
-def test_without_comparisons_the_results_say_what_to_run(made, runs, tmp_path):
-    with pytest.raises(SystemExit, match=r"gz1/summary\.csv: there is no such file; 'make gz1"):
-        made.main(tmp_path, runs / "demo", tmp_path / "results.md")
-    assert not (tmp_path / "results.md").exists()
-
-
-def test_comparisons_that_were_not_run_are_named(made, runs, tmp_path):
-    shutil.copytree(runs / "runs", tmp_path / "runs")
-    shutil.rmtree(tmp_path / "runs" / "gz1-mergers")
-    shutil.rmtree(tmp_path / "runs" / "sweep-confidence")
-    made.main(tmp_path / "runs", runs / "demo", tmp_path / "results.md")
+def test_without_comparisons_the_results_say_what_to_run(made, tmp_path):
+    made.main(tmp_path, tmp_path, tmp_path / "results.md")
     page = (tmp_path / "results.md").read_text(encoding="utf-8")
-    rest = page.split("## Not run with this version\n")[1]
-    assert rest.count("\n- ") == 2
+    _, rest = page.split("## Not measured\n")
+    assert rest.count("\n- ") == len((*made.COMPARISONS, *made.SWEEPS))
     assert "- Real galaxies: mergers: `make gz1-mergers`" in rest
-    assert "## Real galaxies: mergers" not in page
+    assert page.count("\nNot measured.\n") == page.count("\n### ") > 4
+
+
+def test_without_comparisons_the_results_of_the_repository_stay(made, tmp_path):
+    for name in ("results.md", "claims.json"):
+        shutil.copy(ROOT / "docs" / name, tmp_path)
+    made.main(tmp_path, tmp_path, tmp_path / "results.md")
+    for name in ("results.md", "claims.json"):
+        assert (tmp_path / name).read_bytes() == (ROOT / "docs" / name).read_bytes()
+
+
+def test_comparisons_that_are_gone_stay_as_they_were(made, runs, tmp_path):
+    page = tmp_path / "results.md"
+
+    def content() -> dict:
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    made.main(runs / "runs", runs / "demo", page)
+    before = content()
+    made.main(tmp_path, tmp_path, page)
+    assert content() == before
+    assert {path.name for path in before} == {"results.md", "claims.json", "demo.png"}
+    page.write_text(page.read_text().replace("## Real galaxies: mergers", "## No longer shown"))
+    made.main(tmp_path, tmp_path, page)
+    assert "## No longer shown" not in page.read_text()
+    assert "- Real galaxies: mergers: `make gz1-mergers`" in page.read_text()
+
+
+def test_a_comparison_that_was_run_again_changes_its_own_section_and_claims(made, runs, tmp_path):
+    page, claims = tmp_path / "results.md", tmp_path / "claims.json"
+    made.main(runs / "runs", runs / "demo", page)
+    before, old = made.sections(page), json.loads(claims.read_text())
+    again = shutil.copytree(runs / "runs" / "simulated", tmp_path / "runs" / "simulated")
+    for path in again.rglob("*"):
+        os.utime(path, (0, 0))
+    made.main(again.parent, tmp_path, page)
+    after, new = made.sections(page), json.loads(claims.read_text())
+    changed = [title for title in before if before[title] != after[title]]
+    assert changed == [next(iter(before)), "Simulated galaxies: three tasks"]
+    assert "Command: `make simulated`. Measured 1970-01-01.\n" in after[changed[1]]
+    for was, now in zip(old, new, strict=True):
+        mine = now["on"].startswith("simulated") and "confidence" not in now["claim"]
+        assert now == (was | {"measured": "1970-01-01"} if mine else was)
+    assert {row["measured"] for row in new} > {"1970-01-01"}
 
 
 def test_a_broken_file_of_a_comparison_is_named(made, runs, tmp_path):

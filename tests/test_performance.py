@@ -53,11 +53,11 @@ def figure(what: str, ratio: float, **changes) -> dict:
     return found | changes
 
 
-def bench(folder: Path, name: str, figures: list[dict], **more) -> None:
+def bench(folder: Path, name: str, figures: list[dict], date="2026-11-25", **more) -> None:
     content = {
         "benchmark": name,
         "command": f"python benchmarks/{name}.py",
-        "date": "2026-11-25",
+        "date": date,
         "machine": {"cpu": "A processor", "cores": 2, "versions": {"numpy": "2.0"}},
         "figures": figures,
         "more": more,
@@ -88,7 +88,7 @@ def pages(made, tmp_path):
     bench(runs, "images", decoded)
     store = figure("random reads", 0.92, peer="memory map", limit="copies")
     bench(runs, "store", [store])
-    bench(runs, "limits", [], limits={"memory, GB/s": 12.5})
+    bench(runs, "limits", [figure("two cores", 1.9)], limits={"memory, GB/s": 12.5})
     memory = figure("memory of predict", 1.05, goal=1.1, at_most=True, met=True)
     bench(runs, "million", [memory], rows=1_000_000, failures=0)
     curves = [curve("catalogue, whole", 1.0), curve("comparison's pairs", 2.0)]
@@ -113,8 +113,60 @@ def test_the_figures_as_json(pages):
         "high": 4.25,
         "goal": "3.5",
         "command": "python benchmarks/images.py",
+        "measured": "2026-11-25",
+        "benchmark": "images",
+        "machine": "A processor, 2 cores",
+        "cores": 2,
+        "versions": "numpy 2.0",
+        "met": True,
+        "rates": {"ours, images a second": 1000.0, "Pillow, images a second": 250.0},
+        "limit": "",
     }
-    assert [row["goal"] for row in rows[1:]] == ["1.85", "", "at most 1.1", "at most 1.1"]
+    assert [row["goal"] for row in rows[1:]] == ["1.85", "", "at most 1.1", "at most 1.1", ""]
+    (growth,) = (row for row in rows if row["benchmark"] == "growth")
+    assert [len(curve["points"]) for curve in growth["more"]["curves"]] == [1, 1]
+
+
+def test_benchmarks_that_are_gone_stay_and_one_run_again_changes_its_own_rows(
+    made, pages, tmp_path
+):
+    def content() -> dict:
+        return {path: path.read_bytes() for path in pages.rglob("*") if path.is_file()}
+
+    before, again = content(), tmp_path / "again"
+    again.mkdir()
+    made.main(again, pages)
+    assert content() == before
+    bench(again, "store", [figure("random reads", 0.5, peer="memory map")], date="2026-12-01")
+    made.main(again, pages)
+    old, new = (json.loads(found[pages / "performance.json"]) for found in (before, content()))
+    changed = [row for row in new if row not in old]
+    assert [(row["ratio"], row["measured"]) for row in changed] == [(0.5, "2026-12-01")]
+    assert [row for row in old if row not in new] == [old[2]]
+    page = (pages / "performance.md").read_text(encoding="utf-8")
+    assert "| store | 2026-12-01 | A processor, 2 cores | numpy 2.0 |" in page
+    assert "| random reads | memory map | 50% (25% to 75%) | 2026-12-01 |  |" in page
+    assert "whole image: ours | Pillow | 4.00 (3.75 to 4.25) | 3.5 | reached | ours, im" in page
+
+
+def test_without_benchmarks_the_pages_of_the_repository_stay(made, tmp_path):
+    names = ("performance.json", "performance.md", "scale.md")
+    for name in names:
+        shutil.copy(ROOT / "docs" / name, tmp_path)
+    made.main(tmp_path / "bench", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)  # nothing is drawn
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (ROOT / "docs" / name).read_bytes()
+
+
+def test_benchmarks_without_a_script_drop_out(made):
+    old = [{"benchmark": "store", "what": "reads"}, {"benchmark": "gone", "what": "others"}]
+    assert made.renewed_rows(old, []) == old[:1]
+
+
+def test_a_benchmark_that_could_not_measure_leaves_the_old_figures(made):
+    old = [{"benchmark": "fit", "what": "a whole fit"}]
+    assert made.renewed_rows(old, [{"benchmark": "fit", "figures": []}]) == old
 
 
 def test_the_page_shows_every_figure_and_what_limits_it(pages):
@@ -122,14 +174,12 @@ def test_the_page_shows_every_figure_and_what_limits_it(pages):
     assert "2026-11-25 | A processor, 2 cores | numpy 2.0 |" in page
     assert "whole image: ours | Pillow | 4.00 (3.75 to 4.25) | 3.5 | reached | ours, im" in page
     assert "\n2 of 3 goals are reached. What limits the others:\n\n| what | against | rea" in page
-    assert (
-        "two processes against one &#124; JPEG | Pillow | 1.80 (1.55 to 2.05) | 1.85 | the disk"
-        in page
-    )
+    told = "two processes against one &#124; JPEG | Pillow | 1.80 (1.55 to 2.05) | 1.85"
+    assert f"| {told} | 2026-11-25 | the disk |" in page
     assert "| number of objects | 1,000,000 | 100 s | **2.00** | 100 MB | 1.00 |" in page
     assert "- **comparison's pairs**, by number of objects: pairs are compared." in page
     assert "| memory, GB/s | 12.5 |" in page
-    assert "| random reads | memory map | 92% (67% to 117%) | copies |" in page
+    assert "| random reads | memory map | 92% (67% to 117%) | 2026-11-25 | copies |" in page
     names = re.findall(r"_static/([\w-]+\.png)", page)
     assert names == ["growth-objects.png", "growth-others.png"]
     for name in names:
