@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from czsl.crowd.features import mirrored_features
 from czsl.errors import ArgumentError
 from czsl.recipes import Transfer
+from czsl.stages.fitted_transfer import with_products
 from czsl.stages.map_table import map_table
 from czsl.stages.targets import Layout, TransferInputs, features_of_counts
 from czsl.stages.transfer import FittedTransfer, fit_transfer
@@ -45,7 +49,7 @@ def told(counts: np.ndarray, extra: np.ndarray | None = None) -> TransferInputs:
         usable=counts.sum(axis=1) > 0,
         mirror=mirrored_features([STAY], extra.shape[1]),
         counts=counts,
-        extra_names=("colour", "redshift")[: extra.shape[1]],
+        extra_names=("colour", "redshift", "third", "fourth", "fifth")[: extra.shape[1]],
     )
 
 
@@ -256,6 +260,43 @@ def test_an_extra_column_that_is_sometimes_missing_helps_where_it_is_known():
     posterior = fitted.probabilities(told(counts, colour[:, None]).features)
     known = ~np.isnan(colour)
     assert loss(posterior[known], labels[known]) < loss(posterior[~known], labels[~known]) - 0.2
+
+
+def test_products_of_extra_columns_share_the_prior_of_one_input():
+    counts, labels = survey(120, seed=4)
+    random = np.random.default_rng(2)
+    extra = np.stack([labels + random.normal(0, 0.7, 120), random.normal(size=120)], axis=1)
+    inputs = told(counts, extra)
+    fitted = fit(inputs, labels)
+    assert fitted.pairs is not None
+    # At the minimum the prior of each weight pulls as strongly as the experts' classes.
+    values = with_products((inputs.features - fitted.mean) / fitted.scale, fitted.pairs)
+    pull = values.T @ (np.eye(2)[labels] - fitted.probabilities(inputs.features))
+    of_columns = np.isin(np.arange(values.shape[1]), [7, 8])
+    products = np.concatenate([np.zeros(17, bool), np.isin(fitted.pairs, [7, 8]).all(axis=1)])
+    assert products.sum() == 3
+    for places, penalty in ((of_columns, 0.1), (products, 0.1 * 3)):
+        assert np.abs(fitted.weights[0][places]).max() > 0.1
+        np.testing.assert_allclose(pull[places], penalty * fitted.weights[0][places], atol=1e-3)
+
+
+def test_alike_columns_teach_few_experts_more_than_a_plain_logistic_regression():
+    counts, labels = survey(4000, seed=9)
+    random = np.random.default_rng(1)
+    shown = np.where(labels == 0, 0.75, 0.25) + random.normal(0, 0.3, 4000)
+    extra = np.clip(shown[:, None] + random.normal(0, 0.1, (4000, 5)), 0, 1)
+    inputs, plain = told(counts, extra), np.hstack([counts / 40, extra])
+    losses = []
+    for seed in range(16):
+        rows = np.random.default_rng(seed).choice(4000, 40, replace=False)
+        fitted = fit_transfer(Transfer(kind="logistic"), inputs, rows, labels[rows], layout(), seed)
+        scaled = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        scaled.fit(plain[rows], labels[rows])
+        found = (fitted.probabilities(inputs.features), scaled.predict_proba(plain))
+        losses.append([loss(posterior, labels) for posterior in found])
+    ours, theirs = np.mean(losses, axis=0)
+    # With products as free as the columns themselves the two are equal.
+    assert ours < theirs - 0.004
 
 
 def test_experts_objects_without_any_vote_teach_the_shares_alone():

@@ -72,6 +72,8 @@ class _Design:
         Logits of the classes' shares, shape (class,).
     centre
         Weights that the fitted ones are shrunk to, shape (input, class).
+    spread
+        How far from there each input's weights are expected, shape (input,), 1 for most.
     """
 
     values: Floats
@@ -83,13 +85,15 @@ class _Design:
     pairs: Rows
     offset: Floats
     centre: Floats
+    spread: Floats
 
     def fit(self, kept: NDArray[np.bool_]) -> Floats:
         """Fit the quadratic map to some rows; give its weights, shape (input, class)."""
         present = np.flatnonzero(self.offset > ABSENT)
         values, weight = self.values[kept], self.centre.copy()
-        weight[:, present] += fit_ridge(
-            values,
+        # Weights of a smaller prior deviation are those of an input that is so much smaller.
+        weight[:, present] += self.spread[:, None] * fit_ridge(
+            values * self.spread,
             np.searchsorted(present, self.labels[kept]),
             self.weights[kept],
             offset=(self.offset + values @ self.centre)[:, present],
@@ -202,9 +206,10 @@ def _design(
         weights = weights * 2
         taught = np.concatenate([labels, layout.class_mirror[labels]])
     shares = np.bincount(taught, minlength=layout.classes) / len(taught)
-    columns = _vote_features(layout) + np.arange(len(inputs.extra_names))
+    extra = _vote_features(layout) + np.arange(len(inputs.extra_names))
+    columns = extra
     if image:
-        columns = np.concatenate([columns, len(inputs.mirror) + np.arange(layout.answers)])
+        columns = np.concatenate([extra, len(inputs.mirror) + np.arange(layout.answers)])
     mean, scale = _scaling(features[0], columns)
     pairs = _pairs(layout, inputs, image)
     offset = np.where(shares > 0, np.log(np.maximum(shares, 1e-300)), ABSENT)
@@ -219,6 +224,7 @@ def _design(
         pairs=pairs,
         offset=offset,
         centre=centre if _has_majority(layout, labels) else np.zeros_like(centre),
+        spread=np.concatenate([np.ones(len(mean)), _product_spread(pairs, extra)]),
     )
 
 
@@ -265,6 +271,16 @@ def _pairs(layout: Layout, inputs: TransferInputs, image: bool) -> Rows:
             for block, answers in zip(again, _split(layout), strict=True):
                 pairs += [(block[-1], start + answer) for answer in answers]
     return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def _product_spread(pairs: Rows, extra: Rows) -> Floats:
+    """Give the prior deviation of each product's weight, shape (pair,).
+
+    The products of extra columns share the variance of one input: of five columns there are 15,
+    often of much the same, which few experts cannot tell apart.
+    """
+    columns = np.isin(pairs[:, 0], extra)
+    return np.where(columns, 1 / np.sqrt(max(columns.sum(), 1)), 1.0)
 
 
 def _vote_features(layout: Layout) -> int:
