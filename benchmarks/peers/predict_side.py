@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,11 @@ import torch
 from pipe import serve, threads
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from limits import product_rate
 
 FILTERS = (16, 8, 8)
 CLASSES = 2
@@ -53,6 +59,18 @@ class Side:
         else:
             self.reader.read_stored(self.store, np.arange(images))
         return {"seconds": time.perf_counter() - start}
+
+    def flops(self) -> dict[str, float]:
+        """Count the operations of the networks for an object, every view of it."""
+        count = 8
+        pixels = np.zeros((count, 64, 64, 3), np.uint8)
+        with FlopCounterMode(display=False) as counter:
+            self.reader.read(pixels)
+        return {"flops": counter.get_total_flops() / count}
+
+    def peak(self) -> dict[str, float]:
+        """Give the rate of a large product in the reader's precision, operations a second."""
+        return {"rate": product_rate("32" if self.reader.products is None else "bf16")}
 
     @torch.no_grad()
     def _plain(self, images: int) -> None:
@@ -98,4 +116,5 @@ def _ours(folder: str, network: str) -> tuple[Any, Any]:
 
 if __name__ == "__main__":
     side = Side()
-    serve({"open": side.open, "predict": side.predict})
+    names = ("open", "predict", "flops", "peak")
+    serve({name: getattr(side, name) for name in names})
