@@ -20,8 +20,11 @@ from czsl.train.checkpoint import Tensors
 from czsl.train.device import has_bfloat16, side_by_side
 from czsl.train.samples import Images, to_tensor
 
-BATCH = {"cpu": 64, "cuda": 4096}
-"""Images that a network takes at once, by the device: on a processor so many as its cache holds."""
+BATCH_PIXELS = {"cpu": 64 * 64**2, "mps": 256 * 64**2, "cuda": 4096 * 64**2}
+"""Pixels that a network takes at once, by the device: on a processor so many as its cache holds."""
+
+FEWEST, MOST = 4, 4096
+"""Images in a batch, at least and at most."""
 
 GATHERED = 4096
 """Images that are read from a store at once."""
@@ -163,7 +166,7 @@ class ClassReader:
         pixels
             Images, shape (object, row, column, channel).
         """
-        size = BATCH.get(self.device.type, 256)
+        size = batch_size(self.view, self.device)
         starts = range(0, max(1, len(pixels)), size)
         batches = [pixels[start : start + size] for start in starts]
         return _joined(side_by_side(self._read, batches, self.device))
@@ -220,6 +223,24 @@ class ClassReader:
                 known = shares.sum(dim=1, keepdim=True).clamp(min=TINY)
                 total += (shares / known).clamp(min=TINY).log()
         return total, features[0]
+
+
+def batch_size(view: int, device: torch.device) -> int:
+    """Say how many images a network takes at once: more where they are smaller.
+
+    Parameters
+    ----------
+    view
+        Side of the square that networks see, pixels.
+    device
+        Where they are.
+
+    Examples
+    --------
+    >>> [batch_size(view, torch.device("cpu")) for view in (24, 64, 224, 1024)]
+    [455, 64, 5, 4]
+    """
+    return min(max(BATCH_PIXELS[device.type] // view**2, FEWEST), MOST)
 
 
 def _joined(parts: Sequence[Read]) -> Read:
