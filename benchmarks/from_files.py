@@ -38,9 +38,8 @@ QUICK = {"name": "czsl2023", "folds": 1, "reconstruct": SHORT, "pretrain": SHORT
 
 
 LIMIT = (
-    "The limit is decoding alone. By the rates of images.py and predict.py, decoding with crop and "
-    "resizing takes 0.3 to 0.4 ms of a core, and the network 0.2 ms more: no more than 0.54 (crop) "
-    "and 0.39 (whole) can be reached without a faster network."
+    "The limit is decoding alone. Of a process's time decoding takes two fifths and the network a "
+    "third; opening files, looking for blank and cut-off images, and bookkeeping take the rest."
 )
 
 
