@@ -8,7 +8,7 @@ COMPARE = $(BIN)/czsl compare --resume --jobs $(JOBS) --threads $(JOBS)
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check gz1 gz1-ablations ablations gz1-fusion gz1-mergers votes votes-transfer simulated sweep-votes sweep-experts sweep-fusion sweep-confidence unlabelled bench bench-peers docs results package clean
+.PHONY: help demo test check gz1 gz1-ablations ablations gz1-fusion gz1-spirals gz1-mergers votes votes-transfer simulated sweep-votes sweep-experts sweep-fusion sweep-confidence unlabelled bench bench-peers docs results package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -49,6 +49,11 @@ ablations: gz1 $(READY)  ## the default with one part changed at a time (some ho
 	$(COMPARE) runs/gz1-data/parts.toml --arms $(PARTS) --out runs/gz1-parts
 	$(COMPARE) $(SIMULATED)/parts.toml --arms $(PARTS) --protocol czsl2023 --folds 3 \
 	  --out runs/simulated-parts
+
+gz1-spirals: $(READY)  ## the same galaxies: elliptical, or a spiral of either sense
+	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data
+	$(COMPARE) runs/gz1-data/spirals.toml \
+	  --arms experts,majority,volunteers,default,logistic,fused --out runs/gz1-spirals
 
 gz1-mergers: $(READY)  ## the same for mergers, of which there are few
 	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data
