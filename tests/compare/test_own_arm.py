@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from czsl.config import write_config
@@ -42,6 +43,58 @@ def test_the_arm_of_the_documentation_runs_and_goes_on(tmp_path):
     again.write_text(EXAMPLE.read_text().replace("jobs=2", "jobs=2, resume=True"))
     run(again, config, out)
     assert [path.stat().st_mtime_ns for path in cells] == before
+
+
+ENDLESS = """
+import os
+import sys
+import time
+from pathlib import Path
+
+from czsl.compare.compare import compare
+from czsl.compare.plan import Task
+from czsl.config import read_config
+
+
+def endless(cell):
+    Path(sys.argv[2], f"worker-{os.getpid()}").touch()
+    time.sleep(600)
+
+
+if __name__ == "__main__":
+    task = Task.of(read_config(sys.argv[1]), arms=("majority",), more={"endless": endless})
+    compare([task], sys.argv[2], jobs=2)
+"""
+
+
+def test_workers_end_with_a_comparison_that_is_killed(tmp_path):
+    folder, out = write_table(tmp_path / "table"), tmp_path / "out"
+    write_config(votes_config(folder), folder / "types.toml")
+    script = tmp_path / "endless.py"
+    script.write_text(ENDLESS)
+    process = subprocess.Popen([sys.executable, str(script), folder / "types.toml", out])
+    wait_until(lambda: len(list(out.glob("worker-*"))) == 2, 120)
+    workers = [int(path.name.split("-")[1]) for path in out.glob("worker-*")]
+    process.kill()
+    process.wait()
+    wait_until(lambda: not any(is_alive(worker) for worker in workers), 60)
+
+
+def wait_until(happened, seconds):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def is_alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    # What nobody waits for stays in the list of processes, but does nothing.
+    state = Path(f"/proc/{process}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_the_arm_of_the_documentation_is_short():

@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -259,9 +260,18 @@ _bench: Bench | None = None
 def _start_worker(plan: Plan) -> None:
     """Give a process its plan and its share of the threads."""
     global _bench  # noqa: PLW0603 (a worker process has one plan for all its life)
+    Thread(target=_end_with_parent, daemon=True).start()
     prepare_process()
     threadpool_limits(plan.hardware.threads)
     _bench = Bench(plan)
+
+
+def _end_with_parent() -> None:
+    """End this process once the one that started it is gone: who is killed says no word."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a worker
+    parent.join()
+    os._exit(1)
 
 
 def _run(name: CellName) -> Ended:
