@@ -120,9 +120,9 @@ TABLES = (
             "The default against itself with one setting changed, judged by the image alone. The "
             "settings stand in `examples/parts.toml`. Without augmentation the votes overfit "
             "from the third epoch on; the network of that epoch is taken, and fine-tuning cannot "
-            "mend it. These arms were run before the temperature had a prior and before it took 20 "
-            "to 1 to leave transferred labels out, on both sides of each difference; the simulated "
-            "ones on one fold."
+            "mend it. The simulated ones were run on one fold, before the temperature had a prior "
+            "and before it took 20 to 1 to leave transferred labels out, on both sides of each "
+            "difference."
         ),
         command="make ablations",
         data=(
