@@ -13,7 +13,7 @@ READY  := $(VENV)/.ready
 help:  ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-demo: $(READY)  ## simulate a small survey and run everything on it (about 5 minutes)
+demo: $(READY)  ## simulate a small survey and run everything on it (about 6 minutes)
 	$(BIN)/czsl demo demo
 
 test: $(READY)  ## run all tests
