@@ -23,8 +23,8 @@ from store import written
 GOAL = 8.0
 PLAIN = {"SIDE_KIND": "plain"}
 LIMIT = (
-    "The recipe asks for float32, and the products alone leave room for no more than the share of "
-    "the peak below says; its three convolutions take two thirds of the time, pooling a sixth."
+    "The recipe asks for float32, and the row below tells which share of its peak is reached: "
+    "three convolutions take two thirds of the time, pooling a sixth."
 )
 PEAKS = {"published": "float32", "default, one view": "bfloat16", "default": "bfloat16"}
 """The products of each network, where the processor has them."""

@@ -4,7 +4,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -63,3 +64,23 @@ def start(
 def told(folder: Path, rank: int) -> str:
     """Read what a process has written so far."""
     return (folder / f"told-{rank}.txt").read_text()
+
+
+def have_ended(processes: Iterable[int], seconds: float) -> bool:
+    """Wait until none of some processes runs; give up after so many seconds."""
+    deadline = time.monotonic() + seconds
+    left = set(processes)
+    while left and time.monotonic() < deadline:
+        time.sleep(0.1)
+        left = {one for one in left if _runs(one)}
+    return not left
+
+
+def _runs(process: int) -> bool:
+    """Tell whether a process runs; one that nobody waits for stays listed, but does nothing."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"

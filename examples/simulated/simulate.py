@@ -20,8 +20,11 @@ PUBLISHED = [
 ]
 SAMPLED = [f"{arm}_{how}" for arm in ("czsl2023", "logistic") for how in ("over", "under")]
 ARMS = {
-    "early_late": ["tiers", "no_transfer", *VOTES, "fusion", *PUBLISHED[:1], *PUBLISHED[3:4]],
-    "spirals": ["tiers", "no_transfer", *VOTES, "fusion", *PUBLISHED],
+    "early_late": [
+        *("tiers", "no_transfer", *VOTES, "fusion"),
+        *("czsl2023_experts", "czsl2023_no_autoencoder"),
+    ],
+    "spirals": ["tiers", "no_transfer", "ceiling", *VOTES, "fusion", *PUBLISHED],
     "mergers": ["tiers", "no_transfer", *VOTES, "fusion", *PUBLISHED, *SAMPLED],
 }
 """Fewer where another task says the same, so that all ends within an hour or so."""

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from czsl.config import write_config
+from processes import have_ended
 from votes_only import votes_config, write_table
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "nearest_arm.py"
@@ -73,28 +74,13 @@ def test_workers_end_with_a_comparison_that_is_killed(tmp_path):
     script = tmp_path / "endless.py"
     script.write_text(ENDLESS)
     process = subprocess.Popen([sys.executable, str(script), folder / "types.toml", out])
-    wait_until(lambda: len(list(out.glob("worker-*"))) == 2, 120)
-    workers = [int(path.name.split("-")[1]) for path in out.glob("worker-*")]
+    deadline = time.monotonic() + 120
+    while len(workers := list(out.glob("worker-*"))) < 2:
+        assert time.monotonic() < deadline, "the workers did not start"
+        time.sleep(0.05)
     process.kill()
     process.wait()
-    wait_until(lambda: not any(is_alive(worker) for worker in workers), 60)
-
-
-def wait_until(happened, seconds):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-
-
-def is_alive(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    # What nobody waits for stays in the list of processes, but does nothing.
-    state = Path(f"/proc/{process}/stat")
-    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+    assert have_ended((int(path.name.split("-")[1]) for path in workers), 60)
 
 
 def test_the_arm_of_the_documentation_is_short():

@@ -1,10 +1,8 @@
 """A build that is killed goes on, and ends with the bytes of one that was not."""
 
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 from PIL import Image
 
 from czsl.images.store import ImageStore
+from processes import have_ended
 
 NAMES = [str(number) for number in range(70)]
 
@@ -129,17 +128,4 @@ time.sleep(60)
         workers = [int(pid) for pid in process.stdout.readline().split()]
         assert len(workers) == 2
         process.kill()
-    for _ in range(100):
-        if not any(_runs(pid) for pid in workers):
-            return
-        time.sleep(0.1)
-    pytest.fail("a decoding process outlived its parent by ten seconds")
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+    assert have_ended(workers, 10), "a decoding process outlived its parent by ten seconds"

@@ -146,7 +146,7 @@ def side_by_side(
     if device.type != "cpu" or at_once < 2:
         return [work(part) for part in parts]
     # The number holds for the thread that sets it and for those that start later.
-    each = partial(torch.set_num_threads, max(1, threads // at_once))
+    each = partial(torch.set_num_threads, threads // at_once)
     try:
         with ThreadPoolExecutor(at_once, "czsl-batch", initializer=each) as pool:
             return list(pool.map(work, parts))
