@@ -41,7 +41,7 @@ gz1-fusion: gz1  ## image and votes together on real galaxies, by every rule
 PARTS = default,one_view,no_temperature,all_transferred,image_in_transfer,image_in_transfer_always,$\
 	no_votes_in_finetune,random_head,one_rate,no_dropout,moving_statistics,$\
 	quarter_turns,no_mirroring,no_augmentation,noise,blur,half_width,no_average,majority_labels,$\
-	short_pretraining,small_batches,no_stopping
+	short_pretraining,large_batches,mirrored_apart,stopping,likelihood
 ablations: gz1 $(READY)  ## the default with one part changed at a time (some hours)
 	$(BIN)/python examples/simulated/simulate.py $(SIMULATED)
 	cat runs/gz1-data/czsl.toml examples/parts.toml > runs/gz1-data/parts.toml

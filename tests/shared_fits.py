@@ -25,6 +25,8 @@ ADAM = {"optimiser": "adamw", "rate": 0.01, "weight_decay": 0.05, "warm_up": 0.2
 SETTINGS: dict[str, dict[str, Any]] = {
     "moving statistics, any change": {**ADAM, "augment": EVERYTHING},
     "frozen statistics, patience": {**ADAM, "augment": Augment(rotate="quarter"), "patience": 3},
+    # 7 objects and their mirror images: one of the pairs is torn
+    "pairs of mirror images": {**ADAM, "augment": Augment(mirror="both")},
     "no change, descent": {"optimiser": "sgd", "rate": 0.05},
     "autoencoder": {"optimiser": "sgd", "rate": 0.05},
 }

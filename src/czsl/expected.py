@@ -40,9 +40,9 @@ def expected_shares(work: Work, start: Start) -> Floats | None:
     teaching = told & ~work.catalogue.is_expert
     half = np.random.default_rng([work.context.seed, len(teaching)]).permutation(len(teaching)) % 2
     smallest = min(np.count_nonzero(teaching & (half == side)) for side in (0, 1))
-    if settings is None or settings.targets != "counts" or smallest < 2:
+    if settings is None or settings.targets == "majority" or smallest < 2:
         work.note(
-            "transfer: image is left out: it takes the stage pretrain with targets = "
+            'transfer: image is left out: it takes the stage pretrain with targets = "shares" or '
             '"counts", and two objects or more with votes and without an expert\'s class in each '
             "of two halves"
         )

@@ -81,7 +81,7 @@ class Work:
     def from_answers(self) -> bool:
         """Whether nothing teaches the classes' head, so that answers must say the class."""
         pretrain = self.recipe.pretrain
-        return not self.tunes and pretrain is not None and pretrain.targets == "counts"
+        return not self.tunes and pretrain is not None and pretrain.targets != "majority"
 
     def note(self, text: str) -> None:
         """Tell the user something, once."""

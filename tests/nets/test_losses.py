@@ -15,6 +15,7 @@ from czsl.nets.losses import (
     answer_probabilities,
     cross_entropy,
     dirichlet_multinomial,
+    shares_loss,
     squared_error,
     votes_loss,
 )
@@ -80,6 +81,40 @@ def test_per_vote_divides_each_question_by_its_votes_up_to_twenty():
     each = dirichlet_multinomial(logits, counts) / torch.tensor([1.0, 10.0, 20.0])
     found = votes_loss(logits, counts, [2], per_vote=True)
     assert found.item() == pytest.approx(each.mean().item())
+
+
+def test_the_shares_loss_is_scikit_learns_log_loss_of_weighted_votes():
+    first, second = draws(1, answers=3), draws(2, answers=2)
+    logits, counts = (torch.hstack(pair) for pair in zip(first, second, strict=True))
+    expected = 0.0
+    for part, votes in (first, second):
+        for shares, row in zip(scipy_softmax(part[:, :-1].numpy(), axis=1), votes, strict=True):
+            if n := row.sum().item():
+                answers = np.arange(len(row))
+                one = log_loss(
+                    answers, np.tile(shares, (len(row), 1)), labels=answers, sample_weight=row
+                )
+                expected += n / (n + 3) * one / len(logits)
+    assert shares_loss(logits, counts, [3, 2], half=3).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_not_to_know_which_of_two_answers_has_all_votes_costs_more_as_shares_than_as_counts():
+    """What makes shares the better teacher of senses of rotation: all of ln 2 per object."""
+    counts = torch.tensor([[30.0, 0.0, 0.0], [0.0, 30.0, 0.0]], dtype=torch.float64)
+    torn = torch.tensor([[5.0, 5.0, 0.0, -6.0]] * 2, dtype=torch.float64)
+    knows = torch.tensor([[8.0, 0.0, 0.0, -6.0], [0.0, 8.0, 0.0, -6.0]], dtype=torch.float64)
+    gain = votes_loss(torn, counts, [3]) - votes_loss(knows, counts, [3])
+    shares = shares_loss(torn, counts, [3], half=0) - shares_loss(knows, counts, [3], half=0)
+    assert shares.item() == pytest.approx(np.log(2), abs=0.02)
+    assert 0 < gain.item() < 0.05 * votes_loss(torn, counts, [3]).item() + np.log(31)
+
+
+def test_without_votes_shares_cost_nothing_and_teach_nothing():
+    logits = torch.randn(3, 5, requires_grad=True)
+    loss = shares_loss(logits, torch.zeros(3, 4), [4], half=3)
+    loss.backward()
+    assert loss.item() == 0
+    assert not logits.grad.any()
 
 
 def test_the_likeliest_shares_are_those_of_the_votes():

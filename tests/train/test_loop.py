@@ -300,9 +300,9 @@ def test_frozen_normalisation_keeps_its_statistics(tmp_path, freeze):
     assert kept is freeze
 
 
-def test_mirrored_images_train_with_mirrored_classes(tmp_path):
-    """A network that sees columns only from left to right is told the class that it sees."""
-    seen: list[tuple[bool, int]] = []
+def shown_ramps(folder, mirror, batch) -> list[list[tuple[bool, int]]]:
+    """Of each batch, whether a ramp from left to right falls, and the class that is told."""
+    seen: list[list[tuple[bool, int]]] = []
     ramp = np.broadcast_to(np.arange(16)[None, None, :, None] * 10, (ROWS, 16, 16, 3))
 
     class Ramps(Pixels):
@@ -311,19 +311,38 @@ def test_mirrored_images_train_with_mirrored_classes(tmp_path):
 
     def look(network, images, targets):
         falls = images[:, 0, 0, 0] > images[:, 0, 0, -1]
-        seen.extend(zip(falls.tolist(), targets["classes"].argmax(dim=1).tolist(), strict=True))
+        told = targets["classes"].argmax(dim=1)
+        seen.append(list(zip(falls.tolist(), told.tolist(), strict=True)))
         return loss(network, images, targets)
 
     samples = all_samples(
         images=Ramps(), targets={"classes": torch.eye(3)[torch.ones(ROWS).long()]}
     )
-    training = Training(**{**SGD, "augment": Augment(rotate="none", shift=0.0)})
+    changes = Augment(rotate="none", shift=0.0, mirror=mirror)
+    training = Training(**{**SGD, "batch": batch, "augment": changes})
     train(
         make(), look, samples, samples.take(np.zeros(0, np.int64)), training, seed=0,
         fabric=make_fabric("cpu", threads=1), stage="test",
-        checkpoint=tmp_path / "a", report=silent,
+        checkpoint=folder / "a", report=silent,
     )  # fmt: skip
-    assert set(seen) == {(False, 1), (True, 2)}
+    return seen
+
+
+def test_mirrored_images_train_with_mirrored_classes(tmp_path):
+    """A network that sees columns only from left to right is told the class that it sees."""
+    batches = shown_ramps(tmp_path, True, 16)
+    assert {one for batch in batches for one in batch} == {(False, 1), (True, 2)}
+    assert {len(batch) for batch in batches} == {16, 8}
+
+
+@pytest.mark.parametrize("batch", [16, 7, 1])
+def test_every_image_may_stand_beside_its_mirror_image(tmp_path, batch):
+    batches = shown_ramps(tmp_path, "both", batch)
+    objects = max(1, batch // 2)
+    assert len(batches) == SGD["epochs"] * math.ceil(ROWS / objects)
+    for shown in batches:
+        assert shown == [(False, 1), (True, 2)] * (len(shown) // 2)
+        assert len(shown) in (2 * objects, 2 * (ROWS % objects))
 
 
 def test_rows_that_always_train_do_so_in_every_epoch(tmp_path):
@@ -338,6 +357,8 @@ def test_more_epochs_are_made_where_rows_are_few():
     training = Training(**{**SGD, "images": 101})
     assert epochs_needed(training, 10) == 11
     assert epochs_needed(training, 1000) == 5
+    both = training.model_copy(update={"augment": Augment(mirror="both")})
+    assert epochs_needed(both, 10) == 6
 
 
 def test_the_schedule_rises_to_its_peak_and_falls_to_zero():

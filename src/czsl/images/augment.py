@@ -62,9 +62,7 @@ def augment(
     device, shape = images.device, (count, images.shape[1], view, view)
     # One draw of five numbers for each object, whatever is switched on.
     draws = torch.rand(count, 5, generator=generator, device=device)
-    mirrored = (
-        (draws[:, 0] < 0.5) if settings.mirror else torch.zeros_like(draws[:, 0], dtype=torch.bool)
-    )
+    mirrored = draws[:, 0] < (0.5 if settings.mirror is True else 0.0)
     if not len(images):  # there is no grid for no image
         moved = images.new_zeros((0, *shape[1:]))
     elif settings.rotate == "any":
@@ -210,6 +208,31 @@ def steady(images: Tensor, view: int, *, resampled: bool) -> Tensor:
     cosine, sine = math.cos(math.pi / 8), math.sin(math.pi / 8)
     affine = images.new_tensor([[cosine, -sine, 0.0], [sine, cosine, 0.0]])
     return _resample(images, affine.expand(len(images), 2, 3), view)
+
+
+def with_mirror_images(images: Tensor) -> Tensor:
+    """Put behind each image its mirror image.
+
+    Parameters
+    ----------
+    images
+        Shape (object, channel, row, column).
+
+    Returns
+    -------
+    Tensor
+        Shape (2 objects, channel, row, column): the first, its mirror image, the second, ...
+
+    Examples
+    --------
+    >>> with_mirror_images(torch.tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]])).squeeze()
+    tensor([[1., 2.],
+            [2., 1.],
+            [3., 4.],
+            [4., 3.]])
+    """
+    both = torch.stack([images, images.flip(3)], dim=1).flatten(0, 1)
+    return both.contiguous(memory_format=torch.channels_last)
 
 
 def mirror_targets(target: Tensor, mirrored: Tensor, mirror: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -121,15 +121,59 @@ def votes_loss(
     True
     """
     total = torch.zeros(len(logits), device=logits.device)  # (object,)
-    parts = zip(
+    for part, votes in _by_question(logits, counts, questions):
+        loss = dirichlet_multinomial(part, votes)
+        total = total + (loss / votes.sum(dim=1).clamp(1, 20) if per_vote else loss)
+    return total.mean()
+
+
+def shares_loss(logits: Tensor, counts: Tensor, questions: Sequence[int], *, half: float) -> Tensor:
+    r"""Mean over objects of the cross-entropy of the votes' shares, summed over questions.
+
+    With the expected shares :math:`p = \mathrm{softmax}(z)` of a question's answers, counts
+    :math:`k_j` and :math:`n = \sum_j k_j`,
+
+    .. math:: L = -\frac{n}{n + h} \sum_j \frac{k_j}{n} \ln p_j
+
+    and 0 where nobody voted. The weight is what n votes tell of the shares if two votes on
+    one object correlate by :math:`1 / (1 + h)`, as a part of what any number could tell. The
+    likelihood of such votes (:func:`dirichlet_multinomial`) is content with not knowing which
+    of two answers has all votes; here that costs as much as it does among classes.
+
+    Parameters
+    ----------
+    logits
+        For each question the logits of its answers and, not used here, of its precision, side
+        by side, shape (object, answers + questions).
+    counts
+        Votes, shape (object, answer), the answers of all questions side by side.
+    questions
+        Number of answers of each question, in order.
+    half
+        Votes h that weigh half as much as any number could.
+
+    Examples
+    --------
+    >>> loss = shares_loss(torch.zeros(1, 3), torch.tensor([[3.0, 0.0]]), [2], half=3)
+    >>> torch.isclose(loss, 0.5 * torch.tensor(2.0).log()).item()
+    True
+    """
+    total = torch.zeros(len(logits), device=logits.device)  # (object,)
+    for part, votes in _by_question(logits, counts, questions):
+        weight = 1 / (votes.sum(dim=1, keepdim=True) + half)  # n / (n + h), for each of n votes
+        total = total - (weight * votes * part[:, :-1].log_softmax(dim=1)).sum(dim=1)
+    return total.mean()
+
+
+def _by_question(
+    logits: Tensor, counts: Tensor, questions: Sequence[int]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Give each question's logits, the precision's last, and its votes."""
+    return zip(
         torch.split(logits, [answers + 1 for answers in questions], dim=1),
         torch.split(counts, list(questions), dim=1),
         strict=True,
     )
-    for part, votes in parts:
-        loss = dirichlet_multinomial(part, votes)
-        total = total + (loss / votes.sum(dim=1).clamp(1, 20) if per_vote else loss)
-    return total.mean()
 
 
 def answer_probabilities(logits: Tensor, questions: Sequence[int]) -> Tensor:

@@ -22,7 +22,9 @@ class Augment(Settings):
         ``"any"`` angle, with a zoom, which interpolates; ``"quarter"`` turns, which keep
         every pixel's value and noise; or ``"none"``.
     mirror
-        Mirror half of the images, and swap their mirrored answers and classes.
+        True: mirror half of the images, and swap their mirrored answers and classes.
+        ``"both"``: show every image and, in the same batch, its mirror image; what tells the
+        two apart is learned from fewer images, since all else about them is equal.
     shift
         Largest shift, as a fraction of the view's side; whole pixels unless ``"any"``.
     zoom
@@ -36,7 +38,7 @@ class Augment(Settings):
     """
 
     rotate: Literal["any", "quarter", "none"] = "any"
-    mirror: bool = True
+    mirror: bool | Literal["both"] = True
     shift: float = Field(default=0.05, ge=0, lt=0.5)
     zoom: float = Field(default=0.1, ge=0, lt=0.5)
     blur: float = Field(default=0.0, ge=0, le=5)
@@ -51,9 +53,10 @@ class Training(Settings):
     epochs
         Passes over the training rows.
     images
-        Images to train on at least: where ``epochs`` passes are fewer, more are made.
+        Images to train on at least: where ``epochs`` passes are fewer, more are made. A
+        mirror image that is shown beside its image is one more.
     batch
-        Images in a batch.
+        Images in a batch, such mirror images among them.
     optimiser
         ``"sgd"`` (constant rate) or ``"adamw"`` (linear warm-up, then cosine to zero).
     rate
@@ -89,6 +92,11 @@ class Training(Settings):
     augment: Augment | None = None
 
     @property
+    def shown(self) -> int:
+        """Images of an object in a batch: 2 where its mirror image is shown beside it."""
+        return 2 if self.augment is not None and self.augment.mirror == "both" else 1
+
+    @property
     def resampled(self) -> bool:
         """Whether training images are rotated by any angle, hence interpolated."""
         return self.augment is not None and self.augment.rotate == "any"
@@ -101,13 +109,14 @@ class Pretrain(Training):
     ----------
     targets
         ``"majority"``: the class whose answers have most votes, by squared error;
-        ``"counts"``: every answer's votes, by the Dirichlet-multinomial likelihood.
+        ``"shares"``: each answer's share of the votes, by cross-entropy; ``"counts"``: the
+        votes themselves, by the Dirichlet-multinomial likelihood.
     experts
         Whether the votes on experts' objects train too. Then each fold pre-trains its
         own network, without the votes on the objects that it is scored on.
     """
 
-    targets: Literal["majority", "counts"]
+    targets: Literal["majority", "shares", "counts"]
     experts: bool
 
 

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from czsl.nets.losses import squared_error, votes_loss
+from czsl.crowd.features import HALF_VOTES
+from czsl.nets.losses import shares_loss, squared_error, votes_loss
 from czsl.nets.network import Network
 from czsl.recipes import Pretrain
 from czsl.stages.context import Context
@@ -17,7 +18,7 @@ from czsl.stages.fitting import fit_network
 from czsl.stages.sampling import resampled
 from czsl.stages.targets import VoteTargets, one_hot
 from czsl.train.checkpoint import Tensors
-from czsl.train.loop import Epochs
+from czsl.train.loop import Epochs, Loss
 from czsl.train.samples import Samples
 
 
@@ -57,14 +58,25 @@ def pretrain(
     samples = _samples(context, votes, rows, settings, sampling)
 
     questions = votes.layout.questions
-    majority = settings.targets == "majority"
-    loss = class_loss if majority else partial(_counts_loss, questions=questions)
+    losses: dict[str, Loss] = {
+        "majority": class_loss,
+        "shares": partial(_shares_loss, questions=questions),
+        "counts": partial(_counts_loss, questions=questions),
+    }
+    loss = losses[settings.targets]
     return fit_network(context, "pretrain", network, loss, samples, settings, inputs=[questions])
 
 
 def class_loss(model: nn.Module, images: Tensor, targets: dict[str, Tensor]) -> Tensor:
     """Squared error against one class, the published loss."""
     return squared_error(model(images).classes, targets["classes"])
+
+
+def _shares_loss(
+    model: nn.Module, images: Tensor, targets: dict[str, Tensor], *, questions: tuple[int, ...]
+) -> Tensor:
+    """Cross-entropy of the votes' shares."""
+    return shares_loss(model(images).answers, targets["counts"], questions, half=HALF_VOTES)
 
 
 def _counts_loss(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from czsl.images.augment import augment, central, mirror_targets, reach, steady
+from czsl.images.augment import steady
 from czsl.recipes import Training
 from czsl.train.checkpoint import (
     load_tensors,
@@ -34,6 +34,7 @@ from czsl.train.progress import Progress, Reporter
 from czsl.train.ranks import ALONE, Ranks
 from czsl.train.samples import Samples
 from czsl.train.sharing import Learner, Sharing, WholeBatch, share_layers
+from czsl.train.shown import objects_in_batch, seed_of, shown_batches
 
 Loss = Callable[[nn.Module, Tensor, dict[str, Tensor]], Tensor]
 """Network, images and targets of a batch to the mean loss over its objects."""
@@ -136,16 +137,17 @@ def train(
     _restore(state, checkpoint, ranks)
     learns, optimiser = _set_up(state, loss, sharing, fabric)
     epochs = epochs_needed(training, samples.in_epoch)
+    shown = samples.in_epoch * training.shown
     patience = math.ceil(training.patience * epochs / training.epochs)
-    steps = epochs * math.ceil(samples.in_epoch / training.batch)
+    steps = epochs * math.ceil(samples.in_epoch / objects_in_batch(training))
     for epoch in range(len(state.history) + 1, epochs + 1):
         if patience and epoch - 1 - state.best_epoch >= patience:
             break
         clock = _Clock(stage=stage, epoch=epoch, epochs=epochs, report=report)
         _training_mode(state.network, freeze)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(_number([seed, epoch]))  # for dropout
-            for images, targets in _batches(
+            torch.manual_seed(seed_of([seed, epoch]))  # for dropout
+            for images, targets in shown_batches(
                 samples, training, [seed, epoch], fabric.device, sharing, resident
             ):
                 _set_rate(optimiser, training, state.step, steps)
@@ -155,7 +157,7 @@ def train(
                 optimiser.step()
                 state.step += 1
                 _average(state, training.average)
-                clock.add(batch_loss, sharing.count, samples.in_epoch)
+                clock.add(batch_loss, sharing.count, shown)
         scored = None
         if len(held_out):
             resampled, device = training.resampled, fabric.device
@@ -256,12 +258,7 @@ def epochs_needed(training: Training, rows: int) -> int:
     >>> epochs_needed(training, 10), epochs_needed(training, 1000)
     (10, 2)
     """
-    return max(training.epochs, math.ceil(training.images / rows))
-
-
-def _number(seed: list[int]) -> int:
-    """Turn a seed of several numbers into one."""
-    return int(np.random.SeedSequence(seed).generate_state(1)[0])
+    return max(training.epochs, math.ceil(training.images / (rows * training.shown)))
 
 
 def _start(
@@ -305,37 +302,6 @@ def _set_rate(optimiser: Any, training: Training, step: int, steps: int) -> None
     rate = learning_rate(training, step, steps)
     for group in optimiser.param_groups:
         group["lr"] = rate * group["relative"]
-
-
-def _batches(
-    samples: Samples,
-    training: Training,
-    seed: list[int],
-    device: torch.device,
-    sharing: Sharing,
-    resident: Resident | None,
-) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
-    """Give an epoch's batches in random order, augmented: this process's images, all targets."""
-    order = samples.order(np.random.default_rng(seed))
-    generator = torch.Generator(device).manual_seed(_number(seed))
-    mirrors = {name: mirror.to(device) for name, mirror in samples.mirrors.items()}
-    every = np.split(order, range(training.batch, len(order), training.batch))
-    parts = [(places, sharing.ranks.rows(len(places))) for places in every]
-    side = reach(training.augment, samples.view)
-    taken = batches(samples, parts, device, resident=resident, side=side)
-    for (places, share), (images, targets) in zip(parts, taken, strict=True):
-        sharing.count = len(places)
-        if training.augment is None:
-            yield central(images, samples.view), targets
-            continue
-        changed, mirrored = augment(
-            images, training.augment, generator, view=samples.view, share=(share, len(places))
-        )
-        swapped = {
-            name: mirror_targets(targets[name], mirrored, mirror)
-            for name, mirror in mirrors.items()
-        }
-        yield changed, {**targets, **swapped}
 
 
 @torch.no_grad()
