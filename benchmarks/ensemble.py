@@ -1,4 +1,4 @@
-"""Networks of one shape applied as one: many small products become a few large ones.
+"""Networks of one shape applied and trained as one: many small products become a few large ones.
 
 On a processor it is no faster than one network after the other. On a GPU small networks
 leave most of the chip idle; there it is meant to pay: ``gpu.py`` measures whether it does, and
@@ -7,12 +7,12 @@ leave most of the chip idle; there it is meant to pay: ``gpu.py`` measures wheth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
 from czsl.images.augment import steady
 from czsl.nets.losses import answer_probabilities
@@ -55,6 +55,60 @@ class Ensemble:
     def _one(self, parameters: Any, buffers: Any, images: Tensor) -> Any:
         """Apply the network that some of the weights make."""
         return functional_call(self.shape, (parameters, buffers), (images,))
+
+
+class EnsembleStep:
+    """A step in the training of several networks, each on images of its own.
+
+    Losses and weights are those of the networks trained one after the other, up to the order of
+    sums; dropout draws other masks.
+
+    Parameters
+    ----------
+    networks
+        In training mode; their weights are copied.
+    loss
+        Outputs and targets of one network to its loss.
+    optimiser
+        Makes an optimiser of weights, each stacked over the networks.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        loss: Callable[[Outputs, Tensor], Tensor],
+        optimiser: Callable[[list[Tensor]], torch.optim.Optimizer],
+    ) -> None:
+        self.ensemble, self.loss = Ensemble(networks), loss
+        self.optimiser = optimiser(list(self.ensemble.parameters.values()))
+        self._gradients = vmap(grad_and_value(self._one), in_dims=0, randomness="different")
+
+    def __call__(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Change the weights.
+
+        Parameters
+        ----------
+        images, targets
+            Shapes (network, object, channel, row, column) and (network, object, ...).
+
+        Returns
+        -------
+        Tensor
+            Losses before the step, shape (network,).
+        """
+        weights = self.ensemble.parameters
+        gradients, losses = self._gradients(weights, self.ensemble.buffers, images, targets)
+        for name, gradient in gradients.items():
+            weights[name].grad = gradient
+        self.optimiser.step()
+        found: Tensor = losses.detach()
+        return found
+
+    def _one(self, parameters: Any, buffers: Any, images: Tensor, targets: Tensor) -> Tensor:
+        """Give the loss of one network."""
+        return self.loss(
+            functional_call(self.ensemble.shape, (parameters, buffers), images), targets
+        )
 
 
 class EnsembleReader(ClassReader):

@@ -21,8 +21,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from ensemble import EnsembleReader
-from harness import Figure, alternate, finish, options
+from ensemble import EnsembleReader, EnsembleStep
+from harness import Figure, alternate, compare, finish, options
 
 from czsl.catalogue import Catalogue
 from czsl.model import CzSL
@@ -90,6 +90,7 @@ def main() -> None:
         count = 64 if asked.quick else 60_000
         images = Stored(Path(folder) / "images.npy", count)
         figures += training(images, count, asked, limits, device, Path(folder), more)
+        figures += training_together(asked, device)
         figures += predicting(images, count, asked, limits, device, more)
         figures += fits(asked, Path(folder))
     if device.type == "cpu":
@@ -215,6 +216,60 @@ def training(
             figures.append(share_of_limit(what, rates[side], work, limits[precision]))
     more["operations of an image, forwards"] = {n: operations(k) for n, k in NETWORKS.items()}
     return figures
+
+
+def training_together(asked: Any, device: torch.device) -> list[Figure]:
+    """Measure bare steps of five residual networks: one by one, compiled, and stacked.
+
+    The networks are those that cross-fitting trains; the images are on the device.
+    """
+    number, batch, steps = (2, 4, 1) if asked.quick else (5, 32, 200)
+    shown = torch.rand(number, batch, 3, SIDE, SIDE, device=device)
+    classes = torch.randint(CLASSES, (number, batch), device=device)
+
+    def loss(outputs: Any, told: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(outputs.classes, told)
+
+    def networks() -> list[Network]:
+        return [network_of("residual", seed).to(device).train() for seed in range(number)]
+
+    def descent(weights: Any) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(weights, lr=1e-3, fused=True)
+
+    def one_by_one(compiled: bool) -> Callable[[], None]:
+        made = networks()
+        optimisers = [descent(network.parameters()) for network in made]
+        called = [torch.compile(one, mode="reduce-overhead") if compiled else one for one in made]
+
+        def step() -> None:
+            for place in range(number):
+                optimisers[place].zero_grad()
+                loss(called[place](shown[place]), classes[place]).backward()  # type: ignore[no-untyped-call]
+                optimisers[place].step()
+
+        return step
+
+    stacked = EnsembleStep(networks(), loss, descent)
+    sides = {"one by one": one_by_one(False), "stacked": lambda: stacked(shown, classes)}
+    if device.type == "cuda":  # its graphs replay a step without the processor's part in it
+        sides["one by one, compiled to graphs"] = one_by_one(True)
+
+    def rate_of(step: Callable[[], Any]) -> float:
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+            seconds = waited(lambda: [step() for _ in range(steps)], device)
+        return number * batch * steps / seconds
+
+    rates = alternate(
+        {name: lambda step=step: rate_of(step) for name, step in sides.items()},  # type: ignore[misc]
+        repeats=1 if asked.quick else asked.repeats,
+        warm_up=0 if asked.quick else 1,
+    )
+    what = f"training {number} residual networks, batch {batch}, bare steps"
+    return [
+        compare(rates, name, "one by one", what=f"{what}: {name}")
+        for name in rates
+        if name != "one by one"
+    ]
 
 
 def share_of_limit(what: str, rates: list[float], work: float, limit: float) -> Figure:

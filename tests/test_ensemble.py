@@ -1,5 +1,7 @@
-"""Networks applied as one say what they say one after the other."""
+"""Networks applied and trained as one are what they are one after the other."""
 
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from scripts import load
 
 PROGRAM = load(Path(__file__).parents[1] / "benchmarks" / "ensemble.py")
 Ensemble, EnsembleReader = PROGRAM.Ensemble, PROGRAM.EnsembleReader
+EnsembleStep = PROGRAM.EnsembleStep
 
 LAYOUT = Layout(
     questions=(4,),
@@ -70,3 +73,33 @@ def test_every_network_has_its_own_outputs():
             for name, expected in network(images)._asdict().items():
                 torch.testing.assert_close(getattr(found, name)[place], expected)
     assert (found.classes[0] - found.classes[1]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_networks_trained_as_one_take_the_steps_that_each_takes_alone(frozen):
+    made = [network.train(not frozen) for network in networks("residual", [4])]
+    random = torch.Generator().manual_seed(0)
+    images = torch.rand(3, 6, 3, 24, 24, generator=random)
+    classes = torch.randint(3, (3, 6), generator=random)
+
+    def loss(outputs, targets):
+        return torch.nn.functional.cross_entropy(outputs.classes, targets)
+
+    descent = partial(torch.optim.SGD, lr=0.05)
+    alone = deepcopy(made)
+    together = EnsembleStep(made, loss, descent)
+    losses = torch.stack([together(images, classes) for _ in range(3)])
+    for place, network in enumerate(alone):
+        optimiser = descent(network.parameters())
+        for step in range(3):
+            optimiser.zero_grad()
+            value = loss(network(images[place]), classes[place])
+            value.backward()
+            optimiser.step()
+            torch.testing.assert_close(losses[step, place], value.detach(), rtol=1e-4, atol=1e-5)
+        stacked = {**together.ensemble.parameters, **together.ensemble.buffers}
+        for name, expected in network.state_dict().items():
+            torch.testing.assert_close(
+                stacked[name][place], expected, rtol=1e-3, atol=1e-4, check_dtype=False
+            )
+    assert (losses[0] - losses[-1]).abs().min() > 1e-3

@@ -31,14 +31,15 @@ ARMS = {
 
 
 def main(out: Path, objects: int) -> None:
-    """Write the survey, unless it is there already."""
+    """Write the survey, unless it is there already, and the arms of each task."""
     if not (out / "czsl.toml").exists():
         simulate_survey(
             out, experts=objects, voted=objects, unlabelled=0, test=0, progress=_progress
         )
-        for task, arms in ARMS.items():
-            with (out / f"{task}.toml").open("a", encoding="utf-8") as file:
-                file.write(f"\n[compare]\narms = {json.dumps(arms)}\n")
+    for task, arms in ARMS.items():
+        path = out / f"{task}.toml"
+        described = path.read_text(encoding="utf-8").partition("\n[compare]")[0]
+        path.write_text(f"{described}\n[compare]\narms = {json.dumps(arms)}\n", encoding="utf-8")
     print(out)
 
 
