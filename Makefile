@@ -46,9 +46,10 @@ ablations: gz1 $(READY)  ## the default with one part changed at a time (some ho
 	$(BIN)/python examples/simulated/simulate.py $(SIMULATED)
 	cat runs/gz1-data/czsl.toml examples/parts.toml > runs/gz1-data/parts.toml
 	cat $(SIMULATED)/early_late.toml examples/parts.toml > $(SIMULATED)/parts.toml
+	cat $(SIMULATED)/spirals.toml examples/parts.toml > $(SIMULATED)/spirals_parts.toml
 	$(COMPARE) runs/gz1-data/parts.toml --arms $(PARTS) --out runs/gz1-parts
-	$(COMPARE) $(SIMULATED)/parts.toml --arms $(PARTS) --protocol czsl2023 --folds 3 \
-	  --out runs/simulated-parts
+	$(COMPARE) $(SIMULATED)/parts.toml $(SIMULATED)/spirals_parts.toml --arms $(PARTS) \
+	  --protocol czsl2023 --folds 3 --out runs/simulated-parts
 
 gz1-spirals: $(READY)  ## the same galaxies: elliptical, or a spiral of either sense
 	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data

@@ -88,6 +88,10 @@ def test_recipes_do_not_change_when_settings_do():
         ),
         ({"pretrain": {"epochs": 0}}, "pretrain.epochs: got 0; it must be 1 or more"),
         ({"pretrain": {"rate": 0}}, "pretrain.rate: got 0; it must be above 0"),
+        (
+            {"pretrain": {"augment": {"mirror": "bth"}}},
+            "pretrain.augment.mirror: got 'bth'; true or false or 'both'",
+        ),
         ({"pretrain": {"held_out": 1}}, "pretrain.held_out: got 1; it must be below 1"),
         ({"pretrain": {"rate": float("nan")}}, "rate: got nan; a finite number is needed"),
         ({"pretrain": {"epochs": 1.5}}, "epochs: got 1.5; a whole number is needed"),

@@ -84,6 +84,7 @@ def note_slips(
         noted.setdefault(where, (found, []))[1].append(remedy)
     for where, (found, remedies) in noted.items():
         told = " or ".join(dict.fromkeys(remedies)).replace(" is needed or ", " or ")
+        told = told.replace(" or it is one of ", " or ")
         problems.add(where, found, told)
 
 
