@@ -122,7 +122,9 @@ TABLES = (
             "The default against itself with one setting changed, judged by the image alone. The "
             "settings stand in `examples/parts.toml`. Those on simulated early and late types were "
             "run on one fold, before the temperature had a prior and before it took 20 to 1 to "
-            "leave transferred labels out, on both sides of each difference."
+            "leave transferred labels out, on both sides of each difference; without augmentation "
+            "the votes overfitted from the third epoch on there, the network of that epoch was "
+            "taken, and fine-tuning could not mend it."
         ),
         command="make ablations",
         data=(
