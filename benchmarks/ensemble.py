@@ -47,12 +47,12 @@ class Ensemble:
         Outputs
             As a network gives them, each of shape (network, object, ...).
         """
-        outputs: Outputs = vmap(self._one, in_dims=(0, 0, None))(
+        outputs: Outputs = vmap(self.one, in_dims=(0, 0, None))(
             self.parameters, self.buffers, images
         )
         return outputs
 
-    def _one(self, parameters: Any, buffers: Any, images: Tensor) -> Any:
+    def one(self, parameters: Any, buffers: Any, images: Tensor) -> Any:
         """Apply the network that some of the weights make."""
         return functional_call(self.shape, (parameters, buffers), (images,))
 
@@ -106,9 +106,7 @@ class EnsembleStep:
 
     def _one(self, parameters: Any, buffers: Any, images: Tensor, targets: Tensor) -> Tensor:
         """Give the loss of one network."""
-        return self.loss(
-            functional_call(self.ensemble.shape, (parameters, buffers), images), targets
-        )
+        return self.loss(self.ensemble.one(parameters, buffers, images), targets)
 
 
 class EnsembleReader(ClassReader):

@@ -99,7 +99,9 @@ def _helpers(work: Work, folds: int, networks: int) -> Iterator[Helpers | None]:
     context, threads = work.context, torch.get_num_threads()
     count = min(threads, folds)
     stages = [work.recipe.finetune, work.recipe.pretrain]
-    images = max(stage.images + stage.epochs * len(work.experts) for stage in stages if stage)
+    images = max(
+        stage.images + stage.epochs * stage.shown * len(work.experts) for stage in stages if stage
+    )
     alone = context.encoder is not None or context.ranks.count > 1
     if context.fabric.device.type != "cpu" or alone or count < 2 or networks * images < FEW_IMAGES:
         yield None

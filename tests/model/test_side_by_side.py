@@ -14,9 +14,10 @@ import torch
 from czsl import CzSL, crossfit
 from czsl.errors import RunError
 from czsl.imaging import open_images
+from czsl.nets.losses import votes_loss
 from czsl.nets.network import make_network
 from czsl.recipes import Augment, Training
-from czsl.stages.pretrain import _counts_loss, class_loss
+from czsl.stages.pretrain import _answers_loss, class_loss
 from czsl.train.helpers import Helpers, Job
 from czsl.train.progress import silent
 from czsl.train.samples import Samples
@@ -40,7 +41,7 @@ def job(survey, tmp_path):
         samples = Samples(images=images, view=24, rows=ROWS, targets={"counts": counts.float()})
         settings = {
             "network": network,
-            "loss": partial(_counts_loss, questions=(4,)),
+            "loss": partial(_answers_loss, loss=votes_loss, questions=(4,)),
             "samples": samples,
             "held_out": samples.take(np.arange(3)),
             "training": TRAINING,

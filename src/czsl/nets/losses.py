@@ -136,9 +136,9 @@ def shares_loss(logits: Tensor, counts: Tensor, questions: Sequence[int], *, hal
     .. math:: L = -\frac{n}{n + h} \sum_j \frac{k_j}{n} \ln p_j
 
     and 0 where nobody voted. The weight is what n votes tell of the shares if two votes on
-    one object correlate by :math:`1 / (1 + h)`, as a part of what any number could tell. The
-    likelihood of such votes (:func:`dirichlet_multinomial`) is content with not knowing which
-    of two answers has all votes; here that costs as much as it does among classes.
+    one object correlate by :math:`1 / (1 + h)`, as a part of what any number could tell. How
+    the votes spread about the shares teaches nothing here; under their likelihood
+    (:func:`dirichlet_multinomial`) it does.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -60,8 +61,10 @@ def pretrain(
     questions = votes.layout.questions
     losses: dict[str, Loss] = {
         "majority": class_loss,
-        "shares": partial(_shares_loss, questions=questions),
-        "counts": partial(_counts_loss, questions=questions),
+        "shares": partial(
+            _answers_loss, loss=partial(shares_loss, half=HALF_VOTES), questions=questions
+        ),
+        "counts": partial(_answers_loss, loss=votes_loss, questions=questions),
     }
     loss = losses[settings.targets]
     return fit_network(context, "pretrain", network, loss, samples, settings, inputs=[questions])
@@ -72,18 +75,16 @@ def class_loss(model: nn.Module, images: Tensor, targets: dict[str, Tensor]) -> 
     return squared_error(model(images).classes, targets["classes"])
 
 
-def _shares_loss(
-    model: nn.Module, images: Tensor, targets: dict[str, Tensor], *, questions: tuple[int, ...]
+def _answers_loss(
+    model: nn.Module,
+    images: Tensor,
+    targets: dict[str, Tensor],
+    *,
+    loss: Callable[[Tensor, Tensor, Sequence[int]], Tensor],
+    questions: tuple[int, ...],
 ) -> Tensor:
-    """Cross-entropy of the votes' shares."""
-    return shares_loss(model(images).answers, targets["counts"], questions, half=HALF_VOTES)
-
-
-def _counts_loss(
-    model: nn.Module, images: Tensor, targets: dict[str, Tensor], *, questions: tuple[int, ...]
-) -> Tensor:
-    """Likelihood of the votes."""
-    return votes_loss(model(images).answers, targets["counts"], questions)
+    """Take a loss of the answers' logits against the votes."""
+    return loss(model(images).answers, targets["counts"], questions)
 
 
 def _samples(

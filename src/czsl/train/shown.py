@@ -76,27 +76,13 @@ def shown_batches(
         changed, mirrored = augment(
             images, training.augment, generator, view=samples.view, share=(own, len(places))
         )
-        told = targets | _swapped(targets, mirrored, mirrors)
+        told = targets
         if shown == 2:
             first = shown * own.start
             changed = with_mirror_images(changed)[share.start - first : share.stop - first]
-            told = _of_both(targets, mirrors)
-        yield changed, told
-
-
-def _of_both(targets: dict[str, Tensor], mirrors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Put behind what each image should give what its mirror image should."""
-    swapped = targets | {name: targets[name][:, mirror] for name, mirror in mirrors.items()}
-    return {
-        name: torch.stack([target, swapped[name]], dim=1).flatten(0, 1)
-        for name, target in targets.items()
-    }
-
-
-def _swapped(
-    targets: dict[str, Tensor], mirrored: Tensor, mirrors: dict[str, Tensor]
-) -> dict[str, Tensor]:
-    """Swap what the mirrored images should give, where that changes."""
-    return {
-        name: mirror_targets(targets[name], mirrored, mirror) for name, mirror in mirrors.items()
-    }
+            mirrored = torch.tensor([False, True], device=device).repeat(len(places))
+            told = {name: target.repeat_interleave(2, dim=0) for name, target in targets.items()}
+        swapped = {
+            name: mirror_targets(told[name], mirrored, mirror) for name, mirror in mirrors.items()
+        }
+        yield changed, told | swapped
