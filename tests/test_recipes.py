@@ -23,7 +23,7 @@ def test_the_published_recipe_is_the_published_one():
         assert stage.augment is None
     assert recipe.transfer.kind == "perceptron"
     assert recipe.finetune.loss == "squared"
-    assert not recipe.calibrate
+    assert recipe.calibrate is None
 
 
 def test_single_settings_change_and_the_others_stay():
@@ -72,7 +72,7 @@ def test_recipes_do_not_change_when_settings_do():
     recipe_settings({"pretrain": {"epochs": 1, "augment": {"zoom": 0.3}}, "calibrate": False})
     assert DEFAULT.model_dump() == before
     with pytest.raises(ValidationError, match="frozen"):
-        DEFAULT.calibrate = False
+        DEFAULT.calibrate = None
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_recipes_do_not_change_when_settings_do():
         ({"pretrain": {"rate": float("nan")}}, "rate: got nan; a finite number is needed"),
         ({"pretrain": {"epochs": 1.5}}, "epochs: got 1.5; a whole number is needed"),
         ({"pretrain": True}, "pretrain: got True; a table of settings is needed"),
-        ({"calibrate": "often"}, "calibrate: got 'often'; true or false is needed"),
+        ({"calibrate": "often"}, "calibrate: got 'often'; it is one of 'temperature' or 'lapse'"),
         (
             {"network": "resnet"},
             "got 'resnet'; it is one of 'published', 'residual', 'pretrained' or 'given'",

@@ -38,7 +38,7 @@ from czsl.nets.given import GivenEncoder
 from czsl.nets.network import Network, make_network
 from czsl.nets.residual import ResidualEncoder
 from czsl.recipes import Recipe, Training
-from czsl.stages.calibrate import tempered
+from czsl.stages.calibrate import Calibrator, tempered
 from czsl.stages.finetune import Labels, finetune
 from czsl.stages.fitting import fit_network
 from czsl.stages.targets import Layout, make_layout, transfer_inputs, vote_targets
@@ -192,7 +192,8 @@ class PseudoLabels:
 
     def _says(self, cell: Cell, learned: Learned, network: Tensors, rows: Rows) -> Floats:
         """Give a network's posterior of objects, as it comes, shape (row, class)."""
-        alone = replace(learned, networks=(network,), temperature=1.0)
+        plain = Calibrator(shares=learned.prior)
+        alone = replace(learned, networks=(network,), calibrator=plain)
         return judged_images(cell, self.recipe, alone, rows)
 
     def _student(self, cell: Cell, learned: Learned, fold: int) -> Tensors:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field, ValidationError
 from torch import Tensor
 
@@ -25,8 +26,9 @@ from czsl.errors import ModelError, WriteError, writing
 from czsl.files import sync
 from czsl.recipes import Recipe, Settings
 from czsl.sections import MAX_BANDS
+from czsl.stages.calibrate import Calibrator
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the format; raised whenever an older reader would misread the new one."""
 
 WEIGHTS = "weights.safetensors"
@@ -57,8 +59,8 @@ class ModelContent(Settings):
         Number of networks.
     from_answers
         Whether classes are read off the volunteers' answers.
-    temperature
-        Divides the logits.
+    temperature, lapse, shares
+        Make posteriors of logits (:class:`czsl.stages.calibrate.Calibrator`).
     transfer
         Whether a transfer is there, and whether it collapsed.
     scores
@@ -91,6 +93,8 @@ class ModelContent(Settings):
     networks: int = Field(ge=1)
     from_answers: bool
     temperature: float = Field(gt=0)
+    lapse: float = Field(ge=0, lt=1)
+    shares: tuple[float, ...]
     transfer: Literal["none", "fitted", "collapsed"]
     scores: dict[str, Any]
     calibration: dict[str, Any]
@@ -99,6 +103,12 @@ class ModelContent(Settings):
     representative: dict[str, Any] | None
     notes: tuple[str, ...]
     data: dict[str, Any]
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """What makes posteriors of logits."""
+        shares = np.array(self.shares)
+        return Calibrator(temperature=self.temperature, lapse=self.lapse, shares=shares)
 
 
 def write_bundle(

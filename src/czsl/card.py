@@ -28,7 +28,8 @@ def model_card(content: ModelContent) -> str:
         f"- Classes: {', '.join(content.classes.names)}",
         f"- Trained on: {counts} objects",
         f"- Images: {_images(content)}",
-        f"- Networks: {content.networks}, temperature {content.temperature:.3f}",
+        f"- Networks: {content.networks}, temperature {content.temperature:.3f}, "
+        f"rate of lapses {content.lapse:.4f}",
         "",
         "## Scores on experts' objects that it was not trained on",
         "",

@@ -1,4 +1,4 @@
-"""From what networks and transfers say out of fold to posteriors: temperature and fusion."""
+"""From what networks and transfers say out of fold to posteriors: calibration and fusion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from czsl.recipes import Recipe
 from czsl.scores import known_rows, log_loss
-from czsl.stages.calibrate import fit_temperature, softmax
+from czsl.stages.calibrate import Calibrator
 from czsl.stages.fuse import FittedFusion, fit_fusion, fuse_out_of_fold
 
 Floats = NDArray[np.float64]
@@ -55,8 +55,8 @@ class Conclusion:
 
     Attributes
     ----------
-    temperature
-        Divides the logits; 1 where it was not fitted.
+    calibrator
+        Makes posteriors of logits; a plain softmax where it was not fitted.
     prior
         Shares of the classes that posteriors take for granted, those among the experts' objects
         that teach, shape (class,); where images are mirrored, a class has its mirror's share.
@@ -68,7 +68,7 @@ class Conclusion:
         As in :class:`Judged`.
     """
 
-    temperature: float
+    calibrator: Calibrator
     prior: Floats
     fusion: FittedFusion | None
     image_posterior: Floats
@@ -79,7 +79,7 @@ class Conclusion:
 
 
 def conclude(judged: Judged, labels: Labels, recipe: Recipe, class_mirror: Labels) -> Conclusion:
-    """Fit temperature and fusion to what was said out of fold.
+    """Fit calibration and fusion to what was said out of fold.
 
     Objects that are held out fit neither.
 
@@ -96,14 +96,14 @@ def conclude(judged: Judged, labels: Labels, recipe: Recipe, class_mirror: Label
     """
     known = known_rows(judged.logits)
     fits = known & ~judged.held
-    temperature = 1.0
-    if recipe.calibrate and fits.any():
-        temperature = fit_temperature(judged.logits[fits], labels[fits])
-    image = np.full_like(judged.logits, np.nan)
-    image[known] = softmax(judged.logits[known] / temperature)
-    prior = class_shares(labels[~judged.held], image.shape[1])
+    prior = class_shares(labels[~judged.held], judged.logits.shape[1])
     if recipe.mirrors:  # whatever is shown mirrored takes a class to be as common as its mirror
         prior = (prior + prior[class_mirror]) / 2
+    calibrator = Calibrator(shares=prior)
+    if recipe.calibrate and fits.any():
+        calibrator = Calibrator.fit(judged.logits[fits], labels[fits], prior, recipe.calibrate)
+    image = np.full_like(judged.logits, np.nan)
+    image[known] = calibrator.probabilities(judged.logits[known])
     fusion, fused = None, np.full_like(image, np.nan)
     if recipe.fuse:
         teach = ~judged.held
@@ -113,7 +113,7 @@ def conclude(judged: Judged, labels: Labels, recipe: Recipe, class_mirror: Label
             image[teach], judged.votes[teach], labels[teach], judged.folds[teach], prior
         )
     return Conclusion(
-        temperature=temperature,
+        calibrator=calibrator,
         prior=prior,
         fusion=fusion,
         image_posterior=image,
@@ -138,7 +138,7 @@ def class_shares(labels: Labels, classes: int) -> Floats:
 
 
 def held_out_loss(logits: Floats, labels: Labels) -> float:
-    """Give the log loss of logits at their own best temperature; 0 where none is known.
+    """Give the log loss of logits at their own best temperature and lapse rate; 0 if none is known.
 
     Parameters
     ----------
@@ -150,5 +150,6 @@ def held_out_loss(logits: Floats, labels: Labels) -> float:
     known = known_rows(logits)
     if not known.any():
         return 0.0
-    temperature = fit_temperature(logits[known], labels[known])
-    return log_loss(softmax(logits[known] / temperature), labels[known])
+    shares = class_shares(labels, logits.shape[1])
+    calibrator = Calibrator.fit(logits[known], labels[known], shares, "lapse")
+    return log_loss(calibrator.probabilities(logits[known]), labels[known])

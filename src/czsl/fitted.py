@@ -28,7 +28,7 @@ from czsl.recipes import Recipe
 from czsl.record import SOURCES, Record
 from czsl.reliability import calibration_interval
 from czsl.scores import accuracy, known_rows, scores
-from czsl.stages.calibrate import tempered
+from czsl.stages.calibrate import Calibrator
 from czsl.stages.context import tensor_digest
 from czsl.stages.infer import open_reader
 from czsl.stages.map_table import map_table
@@ -231,9 +231,9 @@ def _scores(catalogue: Catalogue, record: Record) -> dict[str, Any]:
     return found
 
 
-def _calibration(record: Record, temperature: float) -> dict[str, Any]:
-    """Give the calibration error of each source, and of the image before its temperature."""
-    before = tempered(record.image, temperature)
+def _calibration(record: Record, calibrator: Calibrator) -> dict[str, Any]:
+    """Give the calibration error of each source, and of the image before it is calibrated."""
+    before = calibrator.before(record.image)
     posteriors = {"image_before": before, **{name: record.posterior(name) for name in SOURCES}}
     errors = {
         name: calibration_interval(posterior, record.labels)
@@ -304,10 +304,11 @@ def _content(
     weights = [tensor_digest(network) for network in learned.networks]
     transfer = "collapsed" if collapsed else "fitted" if learned.transfer else "none"
     sample, sets = likeness.two_sample, _sets(record, recipe, config.classes.names)
+    calibration = (learned.calibrator.temperature, learned.calibrator.lapse)
     return ModelContent(
         version=metadata.version("czsl"),
         name=f"{recipe.name} model of {Path(config.catalogue.table).stem}",
-        fingerprint=fingerprint(weights, config.model_dump(mode="json"), learned.temperature),
+        fingerprint=fingerprint(weights, config.model_dump(mode="json"), *calibration),
         catalogue=config.catalogue,
         votes=config.votes,
         classes=config.classes,
@@ -317,10 +318,12 @@ def _content(
         recipe=recipe,
         networks=len(learned.networks),
         from_answers=learned.from_answers,
-        temperature=learned.temperature,
+        temperature=calibration[0],
+        lapse=calibration[1],
+        shares=tuple(learned.calibrator.shares.tolist()),
         transfer=transfer,
         scores=_scores(catalogue, record),
-        calibration=_calibration(record, learned.temperature),
+        calibration=_calibration(record, learned.calibrator),
         sets=sets,
         choices=learned.choices,
         representative=None if sample is None else sample.as_dict(),

@@ -31,7 +31,6 @@ from czsl.nets.pretrained import encoder_from_json
 from czsl.predictions import Posteriors
 from czsl.quality import vote_flags
 from czsl.record import Record
-from czsl.stages.calibrate import softmax
 from czsl.stages.fuse import FittedFusion
 from czsl.stages.infer import ClassReader, open_reader
 from czsl.stages.novelty import FittedNovelty
@@ -279,7 +278,7 @@ class Predictor:
         self._check_sizes(batch.sizes[usable], part.catalogue.ids[rows])
         found.flags[part.start : part.stop] = batch.flags
         read = self.reader.read(batch.pixels[usable])
-        found.image[rows] = softmax(read.logits / self.content.temperature)
+        found.image[rows] = self.content.calibrator.probabilities(read.logits)
         found.hashes[rows] = pixel_hashes(batch.pixels[usable])
         if self.novelty is not None and len(usable):
             found.flags[rows[self.novelty.unlike(read.features)]] |= np.uint32(Flag.UNLIKE_TRAINING)

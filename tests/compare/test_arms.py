@@ -80,7 +80,7 @@ def test_tiers_show_what_each_adds():
     experts, volunteers = recipes["experts"], recipes["volunteers"]
     assert (experts.pretrain, experts.transfer) == (None, None)
     assert experts.finetune == recipes["default"].finetune
-    assert (volunteers.finetune, volunteers.transfer, volunteers.calibrate) == (None, None, False)
+    assert (volunteers.finetune, volunteers.transfer, volunteers.calibrate) == (None, None, None)
     assert volunteers.pretrain == recipes["default"].pretrain
     assert recipes["czsl2023"].folds == 1
 

@@ -18,6 +18,7 @@ from czsl.compare.recipe_arm import fit_recipe, judged_images
 from czsl.config import write_config
 from czsl.images.augment import steady
 from czsl.model import Hardware
+from czsl.stages.calibrate import Calibrator
 from czsl.stages.finetune import layer_rates
 from czsl.train.checkpoint import load_tensors
 from czsl.train.samples import to_tensor
@@ -169,8 +170,7 @@ def test_no_network_of_pseudo_labels_knows_the_classes_that_it_judges(example, s
         pairs = [one.networks[number]["classes.weight"] for one in (learned, other)]
         assert torch.equal(*pairs) == (number == fold)
     left = learned.folds == fold
-    plain = [np.log(one.image_posterior[left]) * one.temperature for one in (learned, other)]
-    plain = [one - one.max(axis=1, keepdims=True) for one in plain]
+    plain = [one.calibrator.before(one.image_posterior[left]) for one in (learned, other)]
     assert plain[0] == pytest.approx(plain[1], abs=1e-4)
 
 
@@ -224,7 +224,8 @@ def test_pseudo_labels_are_what_the_network_says(example, survey, tmp_path, monk
         assert set(labels.volunteers[new]) == set(cell.split.unlabelled) - {59}
         assert set(labels.volunteers[~new]) == set(cell.split.volunteers) - {41}
         assert votes.counts[labels.volunteers[new]].sum(axis=1) == pytest.approx(20)
-        alone = replace(default, networks=(default.networks[fold],), temperature=1.0)
+        plain = Calibrator(shares=default.prior)
+        alone = replace(default, networks=(default.networks[fold],), calibrator=plain)
         says = judged_images(cell, recipe, alone, labels.volunteers[new])
         counts = [(labels.classes == label).sum() + 0.5 for label in range(3)]
         counts[1] = counts[2] = (counts[1] + counts[2]) / 2  # mirror images

@@ -241,7 +241,7 @@ def test_before_fit_there_is_nothing_to_ask(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
-def test_probabilities_are_scaled_by_the_models_own_temperature(folder, survey):
+def test_probabilities_are_calibrated_by_the_models_own_numbers(folder, survey):
     catalogue = tiny_catalogue(survey, quick("default"))
     names = [f"p_image_{name}" for name in CzSL.load(folder).classes_]
 
@@ -251,13 +251,17 @@ def test_probabilities_are_scaled_by_the_models_own_temperature(folder, survey):
         return given.compressed().reshape(-1, len(names))
 
     def change(document):
-        document["content"]["temperature"] *= 2
+        content = document["content"]
+        content["temperature"] *= 2
+        content["lapse"], content["shares"] = 0.25, shares
         sign(document)
 
-    sharp = predicted()
+    sharp, shares = predicted(), [0.5, 0.3, 0.2]
+    calibrator = read_bundle(folder)[0].calibrator
     edit(folder, change)
     flat = predicted()
-    root = np.sqrt(sharp)  # twice the temperature halves the log-probabilities
-    np.testing.assert_allclose(flat, root / root.sum(axis=1, keepdims=True), atol=1e-5)
+    root = np.sqrt(calibrator.before(sharp) ** (1 / calibrator.temperature))
+    expected = 0.75 * root / root.sum(axis=1, keepdims=True) + 0.25 * np.array(shares)
+    np.testing.assert_allclose(flat, expected, atol=1e-5)
     assert np.all(flat.max(axis=1) < sharp.max(axis=1))
     assert np.abs(flat - sharp).max() > 0.05

@@ -180,9 +180,10 @@ def test_calibration_before_and_after(pages, runs):
     rows = pages["default"].tables["Calibration of the image's posterior"][1:]
     assert [row[0] for row in rows] == ["before", "after"]
     assert rows[1][1] == f"{found.content.temperature:.3f}"
-    assert rows[1][2] == f"{found.scores['image']['log_loss']:.3f}"
-    # The temperature makes the classes of these very objects likelier.
-    assert float(rows[0][2]) >= float(rows[1][2])
+    assert [row[2] for row in rows] == ["0.000", f"{found.content.lapse:.3f}"]
+    assert rows[1][3] == f"{found.scores['image']['log_loss']:.3f}"
+    # Calibration makes the classes of these very objects likelier.
+    assert float(rows[0][3]) >= float(rows[1][3])
     assert not [one for one in pages["czsl2023"].tables if one.startswith("Calibration")]
 
 

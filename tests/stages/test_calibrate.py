@@ -1,4 +1,4 @@
-"""The temperature against a grid and against scikit-learn."""
+"""Temperature and rate of lapses against grids, the temperature against scikit-learn too."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from scipy.special import softmax as scipy_softmax
 from sklearn.metrics import log_loss
 
-from czsl.stages.calibrate import FLATTEST, SHARPEST, fit_temperature, softmax, tempered
+from czsl.stages.calibrate import (
+    FLATTEST,
+    SHARPEST,
+    Calibrator,
+    fit_temperature,
+    softmax,
+    tempered,
+)
 
 
 def overconfident(seed: int = 0, factor: float = 3.0, count: int = 400, classes: int = 3):
@@ -110,3 +117,70 @@ def test_the_posterior_before_the_temperature_comes_back():
     logits, _ = overconfident()
     np.testing.assert_allclose(tempered(softmax(logits / 2.5), 2.5), softmax(logits), atol=1e-9)
     assert np.isnan(tempered(np.full((1, 3), np.nan), 2.0)).all()
+
+
+SHARES = np.array([0.6, 0.3, 0.1])
+
+
+def lapsing(rate: float, factor: float = 1.5, count: int = 400):
+    """Draw logits of which a share has nothing to do with the class."""
+    logits, labels = overconfident(factor=factor, count=count)
+    random = np.random.default_rng(1)
+    lapsed = random.random(count) < rate
+    labels[lapsed] = random.choice(3, int(lapsed.sum()), p=SHARES)
+    return logits, labels
+
+
+def posterior_cost(logits, labels, temperature, lapse):
+    """Negative logarithm of the posterior of both numbers, from the formulas."""
+    said = (1 - lapse) * scipy_softmax(logits / temperature, axis=1) + lapse * SHARES
+    likelihood = np.log(said[np.arange(len(labels)), labels]).sum()
+    prior = np.log(lapse) + 100 * np.log(1 - lapse) - np.log(temperature) ** 2 / (2 * 0.5**2)
+    return -likelihood - prior
+
+
+@pytest.mark.parametrize(("rate", "count"), [(0.0, 60), (0.0, 2000), (0.1, 60), (0.1, 2000)])
+def test_temperature_and_lapses_are_the_best_of_a_grid(rate, count):
+    logits, labels = lapsing(rate, count=count)
+    found = Calibrator.fit(logits, labels, SHARES, "lapse")
+    grid = [
+        posterior_cost(logits, labels, temperature, lapse)
+        for temperature in np.geomspace(0.1, 10, 60)
+        for lapse in np.geomspace(1e-5, 0.49, 60)
+    ]
+    reached = posterior_cost(logits, labels, found.temperature, found.lapse)
+    assert reached <= min(grid) + 1e-3
+
+
+def test_the_rate_of_lapses_is_found_and_sharpens_the_others():
+    logits, labels = lapsing(0.1, count=20_000)
+    found = Calibrator.fit(logits, labels, SHARES, "lapse")
+    assert found.lapse == pytest.approx(0.1, abs=0.02)
+    assert found.temperature == pytest.approx(1.5, rel=0.1)
+    alone = Calibrator.fit(logits, labels, SHARES, "temperature")
+    assert alone.lapse == 0
+    assert alone.temperature == fit_temperature(logits, labels) > 1.1 * found.temperature
+    losses = [
+        log_loss(labels, one.probabilities(logits), labels=range(3)) for one in (found, alone)
+    ]
+    assert losses[0] < losses[1] - 0.005
+
+
+@pytest.mark.parametrize("right", [9, 1000])
+def test_without_errors_few_lapses_are_expected_and_never_none(right):
+    logits, labels = overconfident(factor=1.0, count=4000)
+    rows = np.flatnonzero(logits.argmax(axis=1) == labels)[:right]
+    found = Calibrator.fit(logits[rows], labels[rows], SHARES, "lapse")
+    assert 0 < found.lapse <= 1 / (100 + 1)
+
+
+def test_calibrated_posteriors_are_posteriors_and_can_be_undone():
+    logits, _ = overconfident()
+    found = Calibrator(temperature=2.0, lapse=0.05, shares=SHARES)
+    posterior = found.probabilities(logits)
+    np.testing.assert_allclose(posterior.sum(axis=1), 1)
+    assert np.all(posterior >= 0.05 * SHARES)
+    np.testing.assert_allclose(found.before(posterior), softmax(logits), atol=1e-9)
+    assert np.isnan(found.before(np.full((1, 3), np.nan))).all()
+    certain = found.probabilities(np.array([[1000.0, 0.0, 0.0]]))
+    np.testing.assert_allclose(certain, 0.95 * np.eye(3)[:1] + 0.05 * SHARES)

@@ -166,7 +166,7 @@ def without(recipe: Recipe, *stages: str) -> Recipe:
     """
     changes = dict.fromkeys(stages, None)
     if "finetune" in stages:
-        return recipe.model_copy(update={**changes, "calibrate": False})
+        return recipe.model_copy(update={**changes, "calibrate": None})
     return recipe.model_copy(update=changes)
 
 

@@ -16,7 +16,6 @@ from czsl.learned import Learned
 from czsl.nets.pretrained import open_encoder
 from czsl.recipes import Recipe
 from czsl.scores import known_rows
-from czsl.stages.calibrate import softmax
 from czsl.stages.context import Context
 from czsl.stages.infer import ClassReader, open_reader
 from czsl.stages.sets import Calibration, prediction_sets
@@ -116,7 +115,7 @@ def judged_images(cell: Cell, recipe: Recipe, learned: Learned, rows: NDArray[np
     asked = {"rows": torch.from_numpy(rows[known])}
     given = [*learned.networks, asked, recipe.views, recipe.resampled, learned.from_answers]
     kept, _ = context.kept("judged", given, read)
-    return spread(softmax(kept["logits"].numpy() / learned.temperature), known)
+    return spread(learned.calibrator.probabilities(kept["logits"].numpy()), known)
 
 
 def make_sets(

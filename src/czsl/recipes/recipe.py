@@ -43,7 +43,8 @@ class Recipe(Settings):
     reconstruct, pretrain, transfer, finetune
         Settings of the stages.
     calibrate
-        Whether one temperature is fitted to the out-of-fold scores.
+        Whether the out-of-fold scores fit a ``"temperature"``, or one and a rate of lapses
+        (``"lapse"``); None for neither.
     fuse
         Whether the posteriors from the image and from the votes are joined into one.
     sets
@@ -62,7 +63,7 @@ class Recipe(Settings):
     pretrain: Pretrain | None
     transfer: Transfer | None
     finetune: Finetune | None
-    calibrate: bool
+    calibrate: Literal["temperature", "lapse"] | None
     fuse: bool = False
     sets: Sets | None = None
 
@@ -121,7 +122,7 @@ CZSL2023 = Recipe(
     pretrain=Pretrain(**_published(), targets="majority", experts=True),
     transfer=Transfer(kind="perceptron", extra=False),
     finetune=Finetune(**_published(), loss="squared", transferred=(1.0,)),
-    calibrate=False,
+    calibrate=None,
 )
 
 DEFAULT = Recipe(
@@ -163,7 +164,7 @@ DEFAULT = Recipe(
         dropout=0.2,
         freeze=True,
     ),
-    calibrate=True,
+    calibrate="lapse",
     fuse=True,
     sets=Sets(),
 )

@@ -195,6 +195,7 @@ def settings(results: Results) -> Section:
         ["limit", limit],
         ["networks", str(results.content.networks)],
         ["temperature", f"{results.content.temperature:.4f}"],
+        ["rate of lapses", f"{results.content.lapse:.4f}"],
         ["transfer", results.content.transfer],
         ["model", results.content.fingerprint],
         ["images", results.content.data["images"]],

@@ -16,7 +16,6 @@ from czsl.report.plots import plot_confusion, plot_reliability, plot_scores, plo
 from czsl.report.results import Results
 from czsl.report.tables import BINS, bin_rows, confusion_table, score_table
 from czsl.scores import known_rows, log_loss
-from czsl.stages.calibrate import tempered
 
 Floats = NDArray[np.float64]
 
@@ -64,15 +63,15 @@ def image(results: Results) -> Section | None:
     """Show what the image's posterior gets wrong, and whether it means what it says."""
     if not results.has_image:
         return None
-    before = tempered(results.image, results.content.temperature)
-    calibrated = results.content.recipe.calibrate
+    before = results.content.calibrator.before(results.image)
+    calibrated = results.content.recipe.calibrate is not None
     blocks = _judged(results, results.image, "image", before if calibrated else None)
     if calibrated:
         blocks.append(_calibration(results, before))
         blocks.append(
             Text(
-                text="The temperature was fitted to these same objects, so what is said after it "
-                "flatters a little: the less, the more objects there are."
+                text="Temperature and rate of lapses were fitted to these same objects, so what is "
+                "said after them flatters a little: the less, the more objects there are."
             )
         )
     return Section(title="From the image", blocks=blocks)
@@ -123,7 +122,7 @@ def _choices(results: Results) -> Table:
 def _errors(results: Results) -> Table:
     """Show the calibration error of every source, beside what chance alone gives."""
     names = {
-        "image_before": "image, before its temperature",
+        "image_before": "image, before calibration",
         "image": "image",
         "votes": "votes",
         "fused": "image and votes",
@@ -212,22 +211,29 @@ def _confusion_plot(
 
 
 def _calibration(results: Results, before: Floats) -> Table:
-    """Compare log loss and calibration error before and after the temperature."""
+    """Compare log loss and calibration error before and after."""
     known = known_rows(results.image)
     labels = results.experts[known]
     rows: list[list[Cell]] = [
         [
             name,
             temperature,
+            lapse,
             log_loss(posterior[known], labels),
             calibration_error(reliability(posterior, results.experts)),
         ]
-        for name, temperature, posterior in (
-            ("before", 1.0, before),
-            ("after", results.content.temperature, results.image),
+        for name, temperature, lapse, posterior in (
+            ("before", 1.0, 0.0, before),
+            ("after", results.content.temperature, results.content.lapse, results.image),
         )
     ]
-    heads = ("calibration", "temperature", "log loss", "expected calibration error")
+    heads = (
+        "calibration",
+        "temperature",
+        "rate of lapses",
+        "log loss",
+        "expected calibration error",
+    )
     return Table(caption="Calibration of the image's posterior", heads=heads, rows=rows)
 
 

@@ -28,6 +28,10 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
+LONG_AVERAGE = 0.995
+"""Decay of the moving average of weights in a long training, at least."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Labels:
     """Experts' classes and transferred labels.
@@ -107,7 +111,8 @@ def from_scratch(settings: Finetune) -> Finetune:
     """Change settings for a network that nothing was learned by before.
 
     The encoder learns as fast as the heads, the statistics of normalisation are its own,
-    and training is longer and faster.
+    and training is much longer, in batches half as large and at twice the rate: that of a
+    pre-training.
 
     Parameters
     ----------
@@ -122,7 +127,10 @@ def from_scratch(settings: Finetune) -> Finetune:
         "layer_decay": 1.0,
         "freeze": False,
         "rate": 2 * settings.rate,
-        "images": round(1.6 * settings.images),
+        "batch": max(settings.batch // 2, 1),
+        "epochs": 4 * settings.epochs,
+        "images": 8 * settings.images,
+        "average": settings.average and max(settings.average, LONG_AVERAGE),
     }
     return settings.model_copy(update=changes)
 
