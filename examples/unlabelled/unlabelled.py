@@ -280,7 +280,7 @@ def new_network(cell: Cell, recipe: Recipe) -> Network:
 def judge(cell: Cell, recipe: Recipe, learned: Learned) -> Floats:
     """Give the posterior of the scored objects from their images, and leave their sets."""
     posterior = judged_images(cell, recipe, learned, cell.scored)
-    make_sets(cell, recipe, learned, learned.image_posterior, posterior)
+    make_sets(cell, recipe, learned, "image", posterior)
     return posterior
 
 

@@ -60,6 +60,9 @@ class Conclusion:
     prior
         Shares of the classes that posteriors take for granted, those among the experts' objects
         that teach, shape (class,); where images are mirrored, a class has its mirror's share.
+    mirror
+        The class that each becomes when the image is mirrored, where the posterior from the
+        image follows exactly, shape (class,); else each class itself.
     fusion
         Joins the posteriors from image and votes; None where the recipe does not.
     image_posterior, votes_posterior, fused_posterior
@@ -70,6 +73,7 @@ class Conclusion:
 
     calibrator: Calibrator
     prior: Floats
+    mirror: Labels
     fusion: FittedFusion | None
     image_posterior: Floats
     votes_posterior: Floats
@@ -115,6 +119,7 @@ def conclude(judged: Judged, labels: Labels, recipe: Recipe, class_mirror: Label
     return Conclusion(
         calibrator=calibrator,
         prior=prior,
+        mirror=class_mirror if recipe.views == 8 else np.arange(len(class_mirror)),
         fusion=fusion,
         image_posterior=image,
         votes_posterior=judged.votes,

@@ -213,6 +213,7 @@ def _record(catalogue: Catalogue, learned: Learned, likeness: Likeness) -> Recor
         weights=weights,
         features=likeness.features,
         prior=learned.prior,
+        mirror=learned.mirror,
     )
 
 

@@ -47,6 +47,9 @@ class Record:
         Of the first network, shape (object, feature); NaN where the image cannot be used.
     prior
         Shares of the classes that the posteriors take for granted, shape (class,).
+    mirror
+        The class that each becomes when the image is mirrored, where the posterior from the
+        image follows exactly, shape (class,); else each class itself.
     """
 
     ids: NDArray[np.str_]
@@ -59,6 +62,7 @@ class Record:
     weights: Floats
     features: NDArray[np.float32]
     prior: Floats
+    mirror: NDArray[np.int64]
 
     @property
     def fuses(self) -> bool:
@@ -86,11 +90,13 @@ class Record:
             chosen &= self.held
         if not chosen.any():
             return None
-        return Calibration(
+        made = Calibration(
             posterior=posterior[chosen],
             labels=self.labels[chosen],
             weights=self.weights[chosen],
         )
+        # Volunteers may prefer one sense of rotation: with their votes a mirror is no mirror.
+        return made.with_mirror_images(self.mirror) if source == "image" else made
 
     def best(self) -> Floats:
         """Give each object's best posterior: fused, or of what there is."""
@@ -110,6 +116,7 @@ class Record:
             "weights": self.weights,
             "features": self.features.astype(np.float16),
             "prior": self.prior,
+            "mirror": self.mirror,
         }
 
     @classmethod
@@ -126,6 +133,7 @@ class Record:
             weights=arrays["weights"].astype(np.float64),
             features=arrays["features"].astype(np.float32),
             prior=arrays["prior"].astype(np.float64),
+            mirror=arrays["mirror"].astype(np.int64),
         )
 
 

@@ -30,6 +30,7 @@ def record(number: int = 400, seed: int = 0) -> Record:
         weights=np.ones(number),
         features=np.zeros((number, 1), np.float32),
         prior=np.array([0.5, 0.5]),
+        mirror=np.array([0, 1]),
     )
 
 
@@ -73,7 +74,10 @@ def test_objects_held_out_teach_nothing_and_make_the_sets(survey):
     assert known.held.sum() == 11  # four, four and three of the classes
     assert (known.folds[known.held] == -1).all()
     assert (known.folds[~known.held] >= 0).all()
-    assert len(known.calibration("image").labels) == 11
+    turned = np.sum(known.labels[known.held] > 0)  # either sense, with their mirror images
+    assert len(known.calibration("image").labels) == 11 + turned
+    voted = np.isfinite(known.votes[:, 0])
+    assert len(known.calibration("fused").labels) == np.sum(known.held & voted)
     assert model.predictor.content.sets["method"] == "held out"
     assert np.isfinite(known.image[known.held]).all()
     flags = np.asarray(model.predict(catalogue)["flags"])[:20] & int(Flag.TRAINED_ON)

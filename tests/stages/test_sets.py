@@ -140,3 +140,47 @@ def test_nothing_is_ruled_out_of_what_is_not_known():
 def test_a_coverage_that_is_no_share_is_refused(coverage):
     with pytest.raises(ArgumentError, match="above 0 and below 1"):
         prediction_sets(calibration(), drawn(5, 0)[0], coverage)
+
+
+def test_mirror_images_double_the_objects_of_classes_that_mirroring_changes():
+    """Against counting an object and its mirror image by hand."""
+    random = np.random.default_rng(3)
+    posterior, labels = random.dirichlet(np.ones(3), 40), random.integers(0, 3, 40)
+    weights, mirror = random.uniform(0.5, 2, 40), np.array([0, 2, 1])
+    made = Calibration(posterior=posterior, labels=labels, weights=weights)
+    both = made.with_mirror_images(mirror)
+    others = random.dirichlet(np.ones(3), 10)
+    found, plain = p_values(both, others), p_values(made, others)
+    np.testing.assert_array_equal(found[:, 0], plain[:, 0])
+    turned = labels > 0
+    own = posterior[np.arange(40), labels][turned]  # of an object's class, and of its mirror image
+    for k in (1, 2):
+        upto = np.array([weights[turned][own <= p].sum() for p in others[:, k]])
+        typical = weights[turned].mean()
+        np.testing.assert_allclose(
+            found[:, k], (typical + upto) / (typical + weights[turned].sum())
+        )
+
+
+def test_a_class_and_its_mirror_are_covered_alike():
+    """Few objects of each sense: alone either's threshold is chance, together half as much."""
+    mirror, random = np.array([1, 0]), np.random.default_rng(0)
+
+    def drawn(number):
+        labels = random.integers(0, 2, number)
+        p = 1 / (1 + np.exp(-random.normal(2, 2, number)))
+        posterior = np.where(labels[:, None] == [0, 1], p[:, None], 1 - p[:, None])
+        return Calibration(posterior=posterior, labels=labels, weights=np.ones(number))
+
+    apart = {False: [], True: []}
+    for _ in range(200):
+        known, others = drawn(60), drawn(2000)
+        for joined, made in ((False, known), (True, known.with_mirror_images(mirror))):
+            sets = prediction_sets(made, others.posterior, 0.9)
+            covered = [row["covered"] for row in coverage_by_class(sets, others.labels, 2)]
+            apart[joined].append(covered)
+    means = {joined: np.mean(found) for joined, found in apart.items()}
+    assert means[False] == pytest.approx(0.9, abs=0.015)
+    assert means[True] == pytest.approx(0.9, abs=0.015)
+    spread = {joined: np.std(found) for joined, found in apart.items()}
+    assert spread[True] < 0.8 * spread[False]

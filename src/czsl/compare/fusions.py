@@ -87,7 +87,7 @@ class FusionArm:
         known = self._known(cell, learned)
         posterior = FUSIONS[self.rule](known, scored)
         if self.rule == "fused":
-            make_sets(cell, self.recipe, learned, learned.fused_posterior, posterior)
+            make_sets(cell, self.recipe, learned, "fused", posterior)
         return posterior
 
     def _known(self, cell: Cell, learned: Learned) -> Known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ class RecipeArm:
         if self.recipe.sampling != "none":
             cell.even_prior()
         posterior = judged_images(cell, self.recipe, learned, cell.scored)
-        make_sets(cell, self.recipe, learned, learned.image_posterior, posterior)
+        make_sets(cell, self.recipe, learned, "image", posterior)
         return posterior
 
 
@@ -119,7 +119,11 @@ def judged_images(cell: Cell, recipe: Recipe, learned: Learned, rows: NDArray[np
 
 
 def make_sets(
-    cell: Cell, recipe: Recipe, learned: Learned, calibrating: Floats, posterior: Floats
+    cell: Cell,
+    recipe: Recipe,
+    learned: Learned,
+    source: Literal["image", "fused"],
+    posterior: Floats,
 ) -> None:
     """Make the sets of the scored objects, and leave them to the cell.
 
@@ -131,11 +135,13 @@ def make_sets(
         Says their coverage; without it there are none.
     learned
         Holds the experts' objects.
-    calibrating
-        Posterior of these, by what did not learn from them, shape (expert, class).
+    source
+        Where the posterior comes from.
     posterior
         Posterior of the scored objects, shape (scored, class).
     """
+    image = source == "image"
+    calibrating = learned.image_posterior if image else learned.fused_posterior
     chosen = known_rows(calibrating)
     if learned.held.any():
         chosen &= learned.held
@@ -146,6 +152,8 @@ def make_sets(
         labels=cell.truth.experts[learned.experts[chosen]],
         weights=np.ones(int(chosen.sum())),
     )
+    if image:
+        calibration = calibration.with_mirror_images(learned.mirror)
     cell.sets = prediction_sets(calibration, posterior, recipe.sets.coverage)
 
 

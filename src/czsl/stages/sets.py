@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,35 @@ class Calibration:
     posterior: Floats
     labels: Labels
     weights: Floats
+
+    def with_mirror_images(self, mirror: Labels) -> Self:
+        """Let each object of a class that mirroring changes stand for its mirror image too.
+
+        Where the posterior of a mirror image is that of the image with classes swapped, and the
+        sky prefers neither, a class and its mirror have twice as many objects, and one threshold.
+
+        Parameters
+        ----------
+        mirror
+            The class that each becomes when the image is mirrored, shape (class,).
+
+        Examples
+        --------
+        >>> one = Calibration(
+        ...     posterior=np.array([[0.7, 0.2, 0.1]]), labels=np.array([0]), weights=np.ones(1)
+        ... )
+        >>> both = one.with_mirror_images(np.array([1, 0, 2]))
+        >>> both.posterior, both.labels
+        (array([[0.7, 0.2, 0.1],
+               [0.2, 0.7, 0.1]]), array([0, 1]))
+        """
+        changed = mirror[self.labels] != self.labels
+        return replace(
+            self,
+            posterior=np.concatenate([self.posterior, self.posterior[changed][:, mirror]]),
+            labels=np.concatenate([self.labels, mirror[self.labels[changed]]]),
+            weights=np.concatenate([self.weights, self.weights[changed]]),
+        )
 
 
 def p_values(calibration: Calibration, posterior: Floats, weights: Floats | None = None) -> Floats:
