@@ -38,8 +38,8 @@ same objects, with the 95% interval of a bootstrap over objects and executions
 tell. With one execution the interval says nothing of another training, in which accuracies move by
 about a hundredth. *ln L* is the mean logarithm of the probability of the experts' class. A figure
 stays, with the day when it was measured, until its comparison is run again. On 2026-11-28 the
-[pre-training](recipes.md#pretrain) of the default changed; figures from before have the one of
-their day on both sides.
+[pre-training](recipes.md#pretrain) and the [calibration](recipes.md#calibrate) of the default
+changed; figures from before have those of their day on both sides.
 """
 
 
