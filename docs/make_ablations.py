@@ -120,8 +120,8 @@ TABLES = (
         title="The network and its training",
         about=(
             "The default against itself with one setting changed, judged by the image alone. The "
-            "settings stand in `examples/parts.toml`. An image beside its mirror image tells senses "
-            "of rotation apart sooner; where no class has a sense it costs a little."
+            "settings stand in `examples/parts.toml`. An image beside its mirror image teaches "
+            "senses of rotation sooner; where no class has a sense it costs a little."
         ),
         command="make ablations",
         data=(
