@@ -38,8 +38,8 @@ gz1-fusion: gz1  ## image and votes together on real galaxies, by every rule
 	$(COMPARE) runs/gz1-data/debiased.toml --arms default,logistic,logistic_extra,fused,fused_raw \
 	  --out runs/gz1-debiased
 
-PARTS = default,one_view,no_lapses,no_calibration,all_transferred,image_in_transfer,image_in_transfer_always,$\
-	no_votes_in_finetune,random_head,one_rate,no_dropout,moving_statistics,$\
+PARTS = default,one_view,no_lapses,no_calibration,all_transferred,image_in_transfer,$\
+	image_in_transfer_always,no_votes_in_finetune,random_head,one_rate,no_dropout,moving_statistics,$\
 	quarter_turns,no_mirroring,no_augmentation,noise,blur,half_width,no_average,majority_labels,$\
 	short_pretraining,large_batches,mirrored_apart,stopping,likelihood
 ablations: gz1 $(READY)  ## the default with one part changed at a time (some hours)
