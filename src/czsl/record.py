@@ -83,20 +83,11 @@ class Record:
             ``"image"``, ``"votes"`` or ``"fused"``.
         """
         posterior = self.posterior(source)
-        chosen = known_rows(posterior)
-        if source == "fused":  # those that were fused, not what stands in for it
-            chosen &= known_rows(self.image) & known_rows(self.votes)
-        if self.held.any():
-            chosen &= self.held
-        if not chosen.any():
-            return None
-        made = Calibration(
-            posterior=posterior[chosen],
-            labels=self.labels[chosen],
-            weights=self.weights[chosen],
-        )
+        if source == "fused":
+            posterior = where_fused(self.image, self.votes, posterior)
+        made = Calibration.of(posterior, self.labels, self.weights, self.held)
         # Volunteers may prefer one sense of rotation: with their votes a mirror is no mirror.
-        return made.with_mirror_images(self.mirror) if source == "image" else made
+        return made.with_mirror_images(self.mirror) if made and source == "image" else made
 
     def best(self) -> Floats:
         """Give each object's best posterior: fused, or of what there is."""
@@ -135,6 +126,17 @@ class Record:
             prior=arrays["prior"].astype(np.float64),
             mirror=arrays["mirror"].astype(np.int64),
         )
+
+
+def where_fused(image: Floats, votes: Floats, fused: Floats) -> Floats:
+    """Give the fused posterior where there are two to fuse: elsewhere one stands in for it.
+
+    Parameters
+    ----------
+    image, votes, fused
+        Shape (object, class); rows of NaN where unknown.
+    """
+    return np.where((known_rows(image) & known_rows(votes))[:, None], fused, np.nan)
 
 
 def best_posterior(image: Floats, votes: Floats, fused: Floats) -> Floats:

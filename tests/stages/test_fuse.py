@@ -8,8 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from czsl.scores import log_loss
 from czsl.stages.fuse import (
     BIAS_SPREAD,
-    EXPONENT,
     EXPONENT_SPREAD,
+    EXPONENTS,
     FittedFusion,
     fit_fusion,
     fuse_out_of_fold,
@@ -51,7 +51,7 @@ def test_the_fit_is_the_one_that_a_plain_search_finds():
         logits = logits + values[1] * (np.log(votes.clip(1e-4)) - np.log(prior))
         chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         likelihood = np.log(chances[np.arange(len(labels)), labels]).sum()
-        away = np.square(values[:2] - EXPONENT).sum() / EXPONENT_SPREAD**2
+        away = np.square(values[:2] - EXPONENTS).sum() / EXPONENT_SPREAD**2
         return 0.5 * (away + np.square(values[2:]).sum() / BIAS_SPREAD**2) - likelihood
 
     start = np.array([0.5, 0.5, 0, 0, 0])
@@ -65,10 +65,11 @@ def test_the_fit_is_the_one_that_a_plain_search_finds():
 def test_without_objects_it_is_a_tempered_product_with_the_shares_counted_once():
     nothing = np.zeros((0, 2))
     fusion = fit_fusion(nothing, nothing, np.zeros(0, np.int64), np.array([0.8, 0.2]))
-    assert (fusion.image, fusion.votes) == pytest.approx((EXPONENT, EXPONENT))
+    assert (fusion.image, fusion.votes) == pytest.approx(tuple(EXPONENTS))
     image, votes = np.array([[0.7, 0.3]]), np.array([[0.6, 0.4]])
     shares = np.array([0.8, 0.2])
-    joint = (image * votes / shares**2) ** EXPONENT * shares
+    odds = [image / shares, votes / shares]
+    joint = odds[0] ** EXPONENTS[0] * odds[1] ** EXPONENTS[1] * shares
     np.testing.assert_allclose(fusion.fuse(image, votes), joint / joint.sum())
 
 
@@ -94,6 +95,25 @@ def test_fused_is_better_than_either_even_by_few_objects(number):
         gains.append(alone - log_loss(fused, rest))
     assert min(gains) > 0
     assert np.mean(gains) > 0.02
+
+
+@pytest.mark.parametrize("number", [9, 40])
+def test_fused_is_better_by_few_objects_where_votes_repeat_most_of_what_the_image_says(number):
+    gains = []
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        labels = random.integers(0, 2, number + 4000)
+        common = (2 * labels - 1) * 1.3 + random.normal(0, 1, len(labels))
+        image, votes = (
+            LogisticRegression().fit(z[-2000:, None], labels[-2000:]).predict_proba(z[:, None])
+            for z in (common + random.normal(0, noise, len(labels)) for noise in (0.6, 1.2))
+        )
+        fusion = fit_fusion(image[:number], votes[:number], labels[:number], EVEN)
+        rest = labels[number:]
+        fused = fusion.fuse(image[number:], votes[number:])
+        gains.append(log_loss(image[number:], rest) - log_loss(fused, rest))
+    assert min(gains) > -0.002
+    assert np.mean(gains) > 0.005
 
 
 def test_a_source_that_says_nothing_is_given_up():

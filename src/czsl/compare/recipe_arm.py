@@ -15,7 +15,7 @@ from czsl.compare.cell import Cell
 from czsl.learned import Learned
 from czsl.nets.pretrained import open_encoder
 from czsl.recipes import Recipe
-from czsl.scores import known_rows
+from czsl.record import where_fused
 from czsl.stages.context import Context
 from czsl.stages.infer import ClassReader, open_reader
 from czsl.stages.sets import Calibration, prediction_sets
@@ -140,19 +140,16 @@ def make_sets(
     posterior
         Posterior of the scored objects, shape (scored, class).
     """
-    image = source == "image"
-    calibrating = learned.image_posterior if image else learned.fused_posterior
-    chosen = known_rows(calibrating)
-    if learned.held.any():
-        chosen &= learned.held
-    if recipe.sets is None or not chosen.any():
+    if recipe.sets is None:
         return
-    calibration = Calibration(
-        posterior=calibrating[chosen],
-        labels=cell.truth.experts[learned.experts[chosen]],
-        weights=np.ones(int(chosen.sum())),
-    )
-    if image:
+    said = learned.image_posterior
+    if source == "fused":
+        said = where_fused(said, learned.votes_posterior, learned.fused_posterior)
+    labels = cell.truth.experts[learned.experts]
+    calibration = Calibration.of(said, labels, np.ones(len(labels)), learned.held)
+    if calibration is None:
+        return
+    if source == "image":
         calibration = calibration.with_mirror_images(learned.mirror)
     cell.sets = prediction_sets(calibration, posterior, recipe.sets.coverage)
 

@@ -16,11 +16,11 @@ Labels = NDArray[np.int64]
 SMALLEST = 1e-4
 """Least probability that is multiplied: beyond it a few hundred experts' objects say nothing."""
 
-EXPONENT = 0.8
-"""Where the exponents start: 1 / (1 + r) with the log-odds of two equally good sources
-correlated by r = 0.25 given the class."""
+EXPONENTS = np.array([0.8, 0.5])
+"""Where the exponents of image and votes start. Independent sources would have 1 and 1; but the
+image's network learned from the votes on like objects, so votes on the object itself add less."""
 
-EXPONENT_SPREAD, BIAS_SPREAD = 0.5, 0.25
+EXPONENT_SPREAD, BIAS_SPREAD = 0.25, 0.25
 """Standard deviations of the exponents and of the biases about their start, before any data."""
 
 
@@ -97,7 +97,7 @@ def fit_fusion(image: Floats, votes: Floats, labels: Labels, prior: Floats) -> F
     r"""Fit exponents and biases to objects that neither posterior has learned from.
 
     They maximise the likelihood of the classes times a normal prior of a and c about 0.8 and
-    of b about :math:`(1 - a) \ln \pi` (:data:`EXPONENT`, :data:`EXPONENT_SPREAD`,
+    0.5 and of b about :math:`(1 - a) \ln \pi` (:data:`EXPONENTS`, :data:`EXPONENT_SPREAD`,
     :data:`BIAS_SPREAD`), with a and c not negative. So a few objects leave them near a product
     that allows for image and votes failing together, and many decide themselves. The shares of
     the classes count once whatever a and c are: with a = 0 and c = 1 the votes' posterior is
@@ -129,8 +129,8 @@ def fit_fusion(image: Floats, votes: Floats, labels: Labels, prior: Floats) -> F
         largest = logits.max(axis=1, keepdims=True) if len(logits) else logits[:, :1]
         norm = largest[:, 0] + np.log(np.exp(logits - largest).sum(axis=1))
         excess = probabilities - truth
-        away = (exponents - EXPONENT) / EXPONENT_SPREAD**2
-        penalty = 0.5 * (away @ (exponents - EXPONENT) + bias @ bias / BIAS_SPREAD**2)
+        away = (exponents - EXPONENTS) / EXPONENT_SPREAD**2
+        penalty = 0.5 * (away @ (exponents - EXPONENTS) + bias @ bias / BIAS_SPREAD**2)
         slope = np.concatenate(
             [
                 np.array([np.sum(excess * first), np.sum(excess * second)]) + away,
@@ -139,7 +139,7 @@ def fit_fusion(image: Floats, votes: Floats, labels: Labels, prior: Floats) -> F
         )
         return float(np.sum(norm - (logits * truth).sum(axis=1)) + penalty), slope
 
-    start = np.concatenate([np.full(2, EXPONENT), np.zeros(classes)])
+    start = np.concatenate([EXPONENTS, np.zeros(classes)])
     bounds = [(0.0, None)] * 2 + [(None, None)] * classes
     found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     bias = found[2:] + (1 - found[0]) * log_prior

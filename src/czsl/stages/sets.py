@@ -36,6 +36,33 @@ class Calibration:
     labels: Labels
     weights: Floats
 
+    @classmethod
+    def of(
+        cls, posterior: Floats, labels: Labels, weights: Floats, held: NDArray[np.bool_]
+    ) -> Self | None:
+        """Take the objects whose posterior is known, those held out alone where there are such.
+
+        Parameters
+        ----------
+        posterior
+            Shape (object, class); rows of NaN where unknown.
+        labels, weights
+            As above, of all objects.
+        held
+            Whether each was held out of all teaching, shape (object,).
+
+        Returns
+        -------
+        Calibration
+            None where no object is left to make sets of.
+        """
+        chosen = known_rows(posterior)
+        if held.any():
+            chosen &= held
+        if not chosen.any():
+            return None
+        return cls(posterior=posterior[chosen], labels=labels[chosen], weights=weights[chosen])
+
     def with_mirror_images(self, mirror: Labels) -> Self:
         """Let each object of a class that mirroring changes stand for its mirror image too.
 
