@@ -151,6 +151,9 @@ TABLES = (
             "training once more, with pseudo-labels": ("pseudo_labels", "default"),
             "pseudo-labels themselves": ("pseudo_labels", "once_more"),
             "aligning their class shares": ("pseudo_labels", "not_aligned"),
+            "BYOL and the votes at once, as a start": ("byol", "default"),
+            "the votes alone, twice": ("votes_twice", "default"),
+            "BYOL itself": ("byol", "votes_twice"),
         },
     ),
 )

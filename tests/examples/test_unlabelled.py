@@ -33,7 +33,20 @@ ONE = {"finetune": {"transferred": 1.0}}  # one weight: none is chosen by out-of
 def example():
     """The program, as a module."""
     yield load(EXAMPLE)
-    del sys.modules[EXAMPLE.stem]
+    for name in (EXAMPLE.stem, "begun", "byol"):
+        del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def begun(example):
+    """Its module of encoders that begin as another training leaves them."""
+    return sys.modules["begun"]
+
+
+@pytest.fixture(scope="module")
+def byol(example):
+    """Its module that learns from images alone and votes at once."""
+    return sys.modules["byol"]
 
 
 @pytest.fixture(scope="module")
@@ -115,45 +128,102 @@ def test_the_denoiser_restores_better_than_the_mean_image(example, tmp_path):
     assert min(held_out) < 0.9 * mean_image < held_out[0]
 
 
-def test_noise_and_patches_are_as_asked(example, survey, tmp_path):
-    encoder = example.new_network(make_cell(survey, tmp_path), quick("default")).encoder
+def test_noise_and_patches_are_as_asked(begun, survey, tmp_path):
+    encoder = begun.new_network(make_cell(survey, tmp_path), quick("default")).encoder
     grey = torch.full((50, 3, 24, 24), 0.5)
-    changed = example.Denoiser(encoder, 3, 0.1, 0.4).eval().corrupted(grey)
+    changed = begun.Denoiser(encoder, 3, 0.1, 0.4).eval().corrupted(grey)
     black = (changed == 0).all(dim=1)
     assert black.float().mean() == pytest.approx(0.4, abs=0.03)
     patches = black.reshape(50, 8, 3, 8, 3).float().mean(dim=(2, 4))
     assert ((patches == 0) | (patches == 1)).all()
     left = changed.permute(0, 2, 3, 1)[~black]
     assert left.std() == pytest.approx(0.1, abs=0.005)
-    same = example.Denoiser(encoder, 3, 0.0, 0.0).corrupted(grey)
+    same = begun.Denoiser(encoder, 3, 0.0, 0.0).corrupted(grey)
     assert torch.equal(same, grey)
     odd = torch.rand(2, 3, 25, 25)
-    assert example.Denoiser(encoder, 3, 0.1, 0.4)(odd).shape == odd.shape
+    assert begun.Denoiser(encoder, 3, 0.1, 0.4)(odd).shape == odd.shape
 
 
-def test_the_denoised_encoder_begins_the_recipes_own_network(example, survey, tmp_path):
+def test_the_denoised_encoder_begins_the_recipes_own_network(example, begun, survey, tmp_path):
     cell, recipe = make_cell(survey, tmp_path), quick("default", **ONE)
     still = {"rate": 1e-9, "average": 0.0, "weight_decay": 0.0}  # what begins is what ends
     frozen = quick("default", pretrain=still, finetune={**ONE["finetune"], **still, "freeze": True})
     learned = example.Denoising(frozen).fit(cell)
     assert not set(cell.images.read["denoise"]) & set(cell.split.experts)
     assert not everything_read(cell) & set(cell.split.test)
-    begun = example.Denoising(frozen).encoder(cell).state_dict()
+    first = example.Denoising(frozen).encoder(cell).state_dict()
     for weights in learned.networks:
         for name in ("stem.0.weight", "blocks.3.second.weight"):
-            assert torch.allclose(weights[f"encoder.{name}"], begun[name], atol=1e-5)
+            assert torch.allclose(weights[f"encoder.{name}"], first[name], atol=1e-5)
 
     # Names and rates are those of the recipe's own network, so it can read the weights.
     own = example.new_network(cell, recipe)
     assert set(learned.networks[0]) == set(own.state_dict())
-    given = example.GivenEncoder(own.encoder, channels=3, size=24)
+    given = begun.GivenEncoder(own.encoder, channels=3, size=24)
     given.layers = tuple(f"module.{layer}" for layer in own.encoder.layers)
     rates = layer_rates(own, recipe.finetune)
     own.encoder = given
     named = {f"{name}x": torch.zeros(0) for name in layer_rates(own, recipe.finetune)}
-    assert list(example.own_names(named)) == [f"{name}x" for name in rates]
+    assert list(begun.own_names(named)) == [f"{name}x" for name in rates]
     posterior = judged_images(cell, frozen, learned, cell.scored)
     assert posterior.sum(axis=1) == pytest.approx(1)
+
+
+def test_the_average_follows_and_the_views_are_foretold(begun, byol, survey, tmp_path):
+    network = byol.Byol(begun.new_network(make_cell(survey, tmp_path), quick("default", width=8)))
+    before = [slow.clone() for slow in network.target.parameters()]
+    images = torch.rand(6, 3, 24, 24)
+    with torch.no_grad():
+        for fast in network.network.encoder.parameters():
+            fast.add_(1.0)
+    network.train()(images)[1].backward()
+    own = [*network.network.encoder.parameters(), *network.project.parameters()]
+    for slow, was, fast in zip(network.target.parameters(), before, own, strict=True):
+        assert slow.grad is None
+        assert torch.allclose(slow, 0.99 * was + 0.01 * fast, atol=1e-6)
+        assert fast.grad is not None
+
+    outputs, apart = network.eval()(images)
+    seen = network.target(byol.other_view(images, fixed=True))
+    foretold = network.predict(network.project(outputs.features))
+    angles = [
+        (one @ other / (one.norm() * other.norm())).item()
+        for one, other in zip(foretold, seen, strict=True)
+    ]
+    assert apart.item() == pytest.approx(2 - 2 * np.mean(angles), abs=1e-5)
+
+
+def test_another_view_is_never_a_mirror_image(byol):
+    """A spot a quarter of a turn counter-clockwise of a larger one stays so."""
+    images = torch.zeros(40, 1, 33, 33)
+    images[:, :, 14:19, 24:29], images[:, :, 5:8, 15:18] = 1.0, 0.5
+    torch.manual_seed(0)
+    for view in byol.other_view(images, fixed=False)[:, 0]:
+        rows, columns = torch.meshgrid(torch.arange(33.0), torch.arange(33.0), indexing="ij")
+        places = []
+        for chosen in (view > 0.55, (view > 0.25) & (view < 0.48)):
+            assert chosen.any()
+            places.append(((columns - 16)[chosen].mean(), (16 - rows)[chosen].mean()))
+        (x, y), (other_x, other_y) = places
+        assert x * other_y - y * other_x > 0
+
+
+def test_byol_sees_no_expert_and_as_many_unlabelled_as_voted(example, byol, survey, tmp_path):
+    cell, recipe = make_cell(survey, tmp_path), quick("default", **ONE)
+    arm = byol.Contrasted(recipe)
+    learned = arm.fit(cell)
+    assert not set(cell.images.read["byol"]) & set(cell.split.experts)
+    assert set(cell.images.read["byol"]) & set(cell.split.unlabelled)
+    assert not everything_read(cell) & set(cell.split.test)
+    assert set(learned.networks[0]) == set(example.new_network(cell, recipe).state_dict())
+    voted = set(cell.split.volunteers) - {41}
+    samples = arm.samples(cell, byol.vote_targets(cell.training))
+    assert set(samples.rows[: samples.always]) == voted
+    others = len(samples) - samples.always
+    assert samples.companions == min(others, len(voted))
+    alone = replace(arm, weight=0.0).samples(cell, byol.vote_targets(cell.training))
+    assert set(alone.rows) == voted
+    assert alone.companions == 0
 
 
 def test_no_network_of_pseudo_labels_knows_the_classes_that_it_judges(example, survey, tmp_path):
@@ -256,6 +326,7 @@ def test_the_program_compares_and_goes_on(tmp_path):
     with (out / "summary.csv").open(newline="") as file:
         rows = [r for r in csv.DictReader(file) if (r["set"], r["measure"]) == ("test", "accuracy")]
     arms = {"default", "autoencoder", "denoising", "pseudo_labels", "not_aligned", "once_more"}
+    arms |= {"byol", "votes_twice"}
     assert {(r["setting"], r["arm"], r["failures"]) for r in rows} == {
         (setting, arm, "0") for setting in ("all", "unlabelled=0") for arm in arms
     }
@@ -264,6 +335,6 @@ def test_the_program_compares_and_goes_on(tmp_path):
     assert not np.array_equal(given[0], given[1])
     assert not np.array_equal(given[0], given[2])
     before = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/*/*/*.json")}
-    assert len(before) == 24
+    assert len(before) == 32
     run()
     assert {path: path.stat().st_mtime_ns for path in before} == before
