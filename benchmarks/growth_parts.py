@@ -365,21 +365,21 @@ def fusing(rows: int, classes: int) -> Work:
     return lambda: fit_fusion(image, votes, labels, prior)
 
 
-def temperature(rows: int, folder: Path) -> Work:
+def calibration(rows: int, folder: Path) -> Work:
     return calibrating(rows, 3)
 
 
-def temperature_classes(classes: int, folder: Path) -> Work:
+def calibration_classes(classes: int, folder: Path) -> Work:
     return calibrating(STORED, classes)
 
 
 def calibrating(rows: int, classes: int) -> Work:
-    """Fit the temperature."""
-    from czsl.stages.calibrate import fit_temperature
+    """Fit the temperature and the rate of lapses."""
+    from czsl.stages.calibrate import Calibrator
 
     posterior, labels = posteriors(rows, classes)
-    logits = np.log(posterior)
-    return lambda: fit_temperature(logits, labels)
+    logits, shares = np.log(posterior), np.full(classes, 1 / classes)
+    return lambda: Calibrator.fit(logits, labels, shares, "lapse")
 
 
 def sets(rows: int, folder: Path) -> Work:
@@ -597,7 +597,7 @@ PARTS = (
     ),
     Part(name="transfer, applied", axis="objects", sizes=OBJECTS, make=applied, why=LARGE),
     Part(name="fusion, fit", axis="objects", sizes=OBJECTS, make=fusion, why=LARGE),
-    Part(name="temperature", axis="objects", sizes=OBJECTS, make=temperature, why=LARGE),
+    Part(name="calibration, fit", axis="objects", sizes=OBJECTS, make=calibration, why=LARGE),
     Part(name="sets", axis="objects", sizes=OBJECTS, make=sets, why=SORTED),
     Part(name="ranking", axis="objects", sizes=OBJECTS, make=ranking, why=SORTED),
     Part(name="comparison's statistics", axis="objects", sizes=FEWER, make=statistics, why=LARGE),
@@ -645,7 +645,7 @@ PARTS = (
         why="Newton's steps need the second derivatives of each pair of classes",
     ),
     Part(name="fusion, fit", axis="classes", sizes=CLASSES, make=fusion_classes),
-    Part(name="temperature", axis="classes", sizes=CLASSES, make=temperature_classes),
+    Part(name="calibration, fit", axis="classes", sizes=CLASSES, make=calibration_classes),
     Part(name="sets", axis="classes", sizes=CLASSES, make=sets_classes),
     Part(name="comparison's statistics", axis="classes", sizes=CLASSES, make=statistics_classes),
     Part(name="report's data", axis="classes", sizes=CLASSES, make=report_classes),

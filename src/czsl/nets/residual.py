@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from itertools import pairwise
 
 import torch
@@ -128,3 +129,17 @@ class ResidualEncoder(nn.Module):
         """Give the features, the mean over the last maps, shape (object, feature)."""
         maps: Tensor = self.blocks(self.stem(images))
         return maps.mean(dim=(2, 3))
+
+
+def for_prediction(encoder: nn.Module) -> nn.Module:
+    """Give a copy of an encoder that gives the same features, faster where it is ours.
+
+    Parameters
+    ----------
+    encoder
+        Any module; normalisations of a :class:`ResidualEncoder` are folded.
+    """
+    copied = deepcopy(encoder).eval()
+    if isinstance(copied, ResidualEncoder):
+        copied.fold()
+    return copied

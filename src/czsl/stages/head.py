@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from czsl.images.augment import steady
 from czsl.nets.network import Network
+from czsl.nets.residual import for_prediction
 from czsl.stages.context import Context
+from czsl.stages.infer import batch_size
 from czsl.stages.logistic import fit_logistic
 from czsl.stages.targets import Layout
 from czsl.train.samples import to_tensor
@@ -19,8 +21,6 @@ Floats = NDArray[np.float64]
 
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Inverse strengths C to choose from; features are many and experts few."""
-
-BATCH = 256
 
 
 def start_head(
@@ -93,13 +93,14 @@ def turned_features(
     resampled
         Whether training rotates its images.
     """
-    network.to(context.fabric.device).eval()
-    parts = []
-    for start in range(0, len(rows), BATCH):
-        pixels = context.images.gather(rows[start : start + BATCH])
-        images = to_tensor(pixels, context.fabric.device)
+    device, last = context.fabric.device, torch.channels_last
+    encoder = for_prediction(network.encoder).to(device, memory_format=last)  # type: ignore[call-overload]
+    size, parts = batch_size(context.view, device), []
+    for start in range(0, len(rows), size):
+        images = to_tensor(context.images.gather(rows[start : start + size]), device)
         images = images.flip(3) if mirrored else images
         images = steady(images, context.view, resampled=resampled)
-        turns = [network.encoder(images.rot90(turn, dims=(2, 3))) for turn in range(4)]
+        turned = [images.rot90(turn, dims=(2, 3)) for turn in range(4)]
+        turns = [encoder(views.contiguous(memory_format=last)) for views in turned]
         parts.append(torch.stack(turns).mean(dim=0).double().cpu().numpy())
     return np.vstack(parts)
