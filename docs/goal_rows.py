@@ -108,11 +108,12 @@ def renewed_rows(aims: Iterable[Aim], old: Iterable[Row]) -> list[Row]:
 
 
 def open_contest(folder: Path, task: str, setting: str = BASE) -> Contest | None:
-    """Open a task of a comparison in one setting; None where it is not there."""
+    """Open a task of a comparison in one setting; None where it is not there, or under way."""
     if not (folder / "comparison.json").exists():
         return None
     results = Results(folder)
     known = task in results.tasks and setting in results.settings
+    known = known and not results.under_way(task, setting)
     return Contest(results, task, setting, DRAWS) if known else None
 
 

@@ -76,8 +76,17 @@ def measured(runs: Path) -> dict[str, str]:
         one.title: whole(make(one, runs / one.folder))
         for make, some in ((comparison_section, COMPARISONS), (sweep_section, SWEEPS))
         for one in some
-        if (runs / one.folder / "summary.csv").exists()
+        if ended(runs / one.folder)
     }
+
+
+def ended(folder: Path) -> bool:
+    """Tell whether a comparison is there, and whole: one that was taken up again may not be."""
+    if not (folder / "summary.csv").exists():
+        return False
+    results = Results(folder)
+    parts = [(task, setting) for task in results.tasks for setting in results.settings]
+    return not any(results.under_way(*part) for part in parts)
 
 
 def sections(page: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The page of ablations says what the comparisons say, and the parts it changes are real."""
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -44,6 +45,18 @@ def test_a_gain_is_the_difference_of_its_arms(made, runs, tmp_path):
 def test_figures_that_are_not_on_disk_stay_as_they_were(made, tmp_path):
     for name in ("ablations.md", "ablations.json"):
         (tmp_path / name).write_bytes((ROOT / "docs" / name).read_bytes())
+    made.main(tmp_path / "runs", tmp_path / "ablations.md")
+    for name in ("ablations.md", "ablations.json"):
+        assert (tmp_path / name).read_bytes() == (ROOT / "docs" / name).read_bytes()
+
+
+def test_a_comparison_under_way_changes_nothing(made, runs, tmp_path):
+    for name in ("ablations.md", "ablations.json"):
+        (tmp_path / name).write_bytes((ROOT / "docs" / name).read_bytes())
+    shutil.copytree(runs, tmp_path / "runs")
+    assert not Results(runs / "simulated").under_way("spirals", "all")
+    next((tmp_path / "runs" / "simulated" / "cells").rglob("default/*.json")).unlink()
+    assert Results(tmp_path / "runs" / "simulated").under_way("spirals", "all")
     made.main(tmp_path / "runs", tmp_path / "ablations.md")
     for name in ("ablations.md", "ablations.json"):
         assert (tmp_path / name).read_bytes() == (ROOT / "docs" / name).read_bytes()

@@ -92,6 +92,14 @@ class Results:
                 if content is not None:
                     yield name, content
 
+    def under_way(self, task: str, setting: str) -> bool:
+        """Tell whether any cell of a task in a setting has not ended yet, well or not."""
+        if not self._folds(f"{task}-{self.executions}").exists():
+            return True
+        ended = [len(list(self.cells(task, setting, arm))) for arm in self.arms(task)]
+        executions = range(1, self.executions + 1)
+        return min(ended) < sum(int(self.folds(task, one).max()) for one in executions)
+
     def posterior(self, task: str, setting: str, arm: str) -> Floats:
         """Put an arm's posteriors of all test folds together.
 
