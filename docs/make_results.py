@@ -41,9 +41,9 @@ figure stays, with the day when it was measured, until its command is run again.
 with one execution they say nothing of another training. Figures may differ a little between
 machines and versions of torch: from the same clone, with `constraints.txt`, they should agree
 within a small part of the interval. On 2026-11-28 `default` changed: its
-[pre-training](recipes.md#pretrain), its [calibration](recipes.md#calibrate), and how long networks
-are [trained](recipes.md#finetune) where volunteers taught nothing. Figures from before are of the
-default of their day.
+[pre-training](recipes.md#pretrain), its [calibration](recipes.md#calibrate), where its
+[fusion](recipes.md#fuse) starts, and how long networks are [trained](recipes.md#finetune) where
+volunteers taught nothing. Figures from before are of the default of their day.
 """
 
 DEMO = "The demo's survey"
