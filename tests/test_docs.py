@@ -70,6 +70,21 @@ def test_the_readme_fits_on_a_screen():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split("\n")) <= 64
 
 
+def test_the_first_page_says_what_the_results_say():
+    """Each row's figures are the accuracies of that arm in the results of the two tasks."""
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    sections = [
+        results.partition(f"## Real galaxies: {title}\n")[2].partition("\n## ")[0]
+        for title in ("early or late type", "elliptical and the two senses of spirals")
+    ]
+    page = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.*) \| (\d.*) \| (\d.*) \|$", page, flags=re.MULTILINE)
+    assert len(rows) == 4
+    for arm, *figures in rows:
+        for section, figure in zip(sections, figures, strict=True):
+            assert f"\n| {arm} | {figure} |" in section
+
+
 def test_the_first_survey_runs(short, capsys):
     pytest.importorskip("galsim")
     from czsl.simulate import simulate_survey
