@@ -121,7 +121,8 @@ TABLES = (
         about=(
             "The default against itself with one setting changed, judged by the image alone. The "
             "settings stand in `examples/parts.toml`. An image beside its mirror image teaches "
-            "senses of rotation sooner; where no class has a sense it costs a little."
+            "senses of rotation sooner; where no class has a sense it costs a little. The votes' "
+            "term of fine-tuning (`finetune.votes`) changes nothing that can be told."
         ),
         command="make ablations",
         data=(
