@@ -58,8 +58,8 @@ gz1-spirals: $(READY)  ## the same galaxies: elliptical, or a spiral of either s
 
 gz1-mergers: $(READY)  ## the same for mergers, of which there are few
 	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data
-	$(COMPARE) runs/gz1-data/mergers.toml --arms experts,majority,volunteers,default,logistic \
-	  --out runs/gz1-mergers
+	$(COMPARE) runs/gz1-data/mergers.toml \
+	  --arms experts,majority,volunteers,default,logistic,fused --out runs/gz1-mergers
 
 EXECUTIONS ?= 3
 votes: $(READY)  ## the published protocol on the published votes, without images

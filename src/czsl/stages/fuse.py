@@ -16,12 +16,15 @@ Labels = NDArray[np.int64]
 SMALLEST = 1e-4
 """Least probability that is multiplied: beyond it a few hundred experts' objects say nothing."""
 
-EXPONENTS = np.array([0.8, 0.5])
+EXPONENTS = np.array([0.8, 0.4])
 """Where the exponents of image and votes start. Independent sources would have 1 and 1; but the
 image's network learned from the votes on like objects, so votes on the object itself add less."""
 
-EXPONENT_SPREAD, BIAS_SPREAD = 0.25, 0.25
-"""Standard deviations of the exponents and of the biases about their start, before any data."""
+EXPONENT_SPREADS = np.array([0.5, 0.25])
+"""Their standard deviations before any data: how good images are differs most between surveys."""
+
+BIAS_SPREAD = 0.25
+"""Standard deviation of the biases about their start, before any data."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,7 +100,7 @@ def fit_fusion(image: Floats, votes: Floats, labels: Labels, prior: Floats) -> F
     r"""Fit exponents and biases to objects that neither posterior has learned from.
 
     They maximise the likelihood of the classes times a normal prior of a and c about 0.8 and
-    0.5 and of b about :math:`(1 - a) \ln \pi` (:data:`EXPONENTS`, :data:`EXPONENT_SPREAD`,
+    0.4 and of b about :math:`(1 - a) \ln \pi` (:data:`EXPONENTS`, :data:`EXPONENT_SPREADS`,
     :data:`BIAS_SPREAD`), with a and c not negative. So a few objects leave them near a product
     that allows for image and votes failing together, and many decide themselves. The shares of
     the classes count once whatever a and c are: with a = 0 and c = 1 the votes' posterior is
@@ -129,7 +132,7 @@ def fit_fusion(image: Floats, votes: Floats, labels: Labels, prior: Floats) -> F
         largest = logits.max(axis=1, keepdims=True) if len(logits) else logits[:, :1]
         norm = largest[:, 0] + np.log(np.exp(logits - largest).sum(axis=1))
         excess = probabilities - truth
-        away = (exponents - EXPONENTS) / EXPONENT_SPREAD**2
+        away = (exponents - EXPONENTS) / EXPONENT_SPREADS**2
         penalty = 0.5 * (away @ (exponents - EXPONENTS) + bias @ bias / BIAS_SPREAD**2)
         slope = np.concatenate(
             [
