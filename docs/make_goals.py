@@ -97,6 +97,18 @@ GZ1 = Place(folder="gz1", task="galaxies", on=REAL, command=COMMAND)
 DEBIASED = Place(
     folder="gz1-debiased", task="debiased", on=f"{REAL}, debiased columns", command=COMMAND
 )
+OTHERS = tuple(
+    Place(
+        folder=f"gz1-{task}",
+        task=task,
+        on=f"{number} real galaxies, {name}, out of fold",
+        command=f"make gz1-{task}",
+    )
+    for task, number, name in (
+        ("spirals", 407, "elliptical or a spiral of either sense"),
+        ("mergers", 439, "mergers"),
+    )
+)
 SIMULATED = tuple(
     Place(folder="simulated", task=task, on=f"simulated survey, {name}", command="make simulated")
     for task, name in (
@@ -124,7 +136,7 @@ def compared(runs: Path) -> Iterator[Aim]:
     for place in SIMULATED[:2]:
         fewer = replace(place, folder="sweep-experts", command="make sweep-experts")
         yield from fewer_experts(fewer, runs, FEWER, place)
-    for place in (GZ1, DEBIASED, *SIMULATED):
+    for place in (GZ1, DEBIASED, *OTHERS, *SIMULATED):
         votes_arm = "logistic_extra" if place is DEBIASED else "logistic"
         yield from against_the_better(place, runs, votes_arm, BASE)
     few = replace(SIMULATED[0], folder="sweep-fusion", command="make sweep-fusion")
@@ -132,11 +144,11 @@ def compared(runs: Path) -> Iterator[Aim]:
         yield from against_the_better(few, runs, "logistic", setting)
     fewest = replace(SIMULATED[0], folder="sweep-experts", command="make sweep-experts")
     yield from against_the_better(fewest, runs, "logistic", f"experts={FEWER}")
-    for place in (DEBIASED, *SIMULATED):
+    for place in (DEBIASED, *OTHERS, *SIMULATED):
         for arm in ("default", "fused"):
             told = f"calibration error, {arm}"
             yield score(place, runs, arm, "calibration_error", told, "at most .02")
-    for place in (GZ1, *SIMULATED):
+    for place in (GZ1, *OTHERS, *SIMULATED):
         for arm in ("default", "fused"):
             yield coverage(place, runs, arm)
 
