@@ -84,7 +84,7 @@ def ended(folder: Path) -> bool:
     """Tell whether a comparison is there, and whole: one that was taken up again may not be."""
     if not (folder / "summary.csv").exists():
         return False
-    results = Results(folder)
+    results = _results(folder)
     parts = [(task, setting) for task in results.tasks for setting in results.settings]
     return not any(results.under_way(*part) for part in parts)
 
