@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from czsl.images.augment import steady
 from czsl.nets.losses import answer_probabilities
 from czsl.nets.network import Network, Outputs, make_network
-from czsl.nets.residual import ResidualEncoder
+from czsl.nets.residual import for_prediction
 from czsl.recipes import Recipe
 from czsl.stages.targets import Layout
 from czsl.train.checkpoint import Tensors
@@ -81,8 +81,7 @@ def open_reader(
             encoder=encoder,
         )
         network.load_state_dict(tensors)
-        if isinstance(network.encoder, ResidualEncoder):
-            network.eval().encoder.fold()  # type: ignore[operator]
+        network.encoder = for_prediction(network.encoder)
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         networks.append(network)
     half = recipe.precision == "bf16" and has_bfloat16(device.type)
