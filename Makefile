@@ -39,9 +39,9 @@ gz1-fusion: gz1  ## image and votes together on real galaxies, by every rule
 	  --out runs/gz1-debiased
 
 PARTS = default,one_view,no_lapses,no_calibration,all_transferred,image_in_transfer,$\
-	image_in_transfer_always,no_votes_in_finetune,random_head,one_rate,no_dropout,moving_statistics,$\
+	image_in_transfer_always,random_head,one_rate,no_dropout,moving_statistics,$\
 	quarter_turns,no_mirroring,no_augmentation,noise,blur,half_width,no_average,majority_labels,$\
-	short_pretraining,large_batches,mirrored_apart,stopping,likelihood
+	short_pretraining,large_batches,mirrored_apart,mirrored_beside,stopping,likelihood
 ablations: gz1 $(READY)  ## the default with one part changed at a time (some hours)
 	$(BIN)/python examples/simulated/simulate.py $(SIMULATED)
 	cat runs/gz1-data/czsl.toml examples/parts.toml > runs/gz1-data/parts.toml

@@ -8,12 +8,10 @@ measured; what was never measured is left out: nothing is made up for it.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from czsl.compare.contest import Contest
 from czsl.files import write_json, write_text
@@ -24,7 +22,6 @@ sys.path.insert(0, str(ROOT / "docs"))
 
 from goal_rows import gained, open_contest  # noqa: E402 (lies beside)
 from kept import Row, day, grouped, read_rows, renewed  # noqa: E402 (lies beside)
-from make_results import flat  # noqa: E402 (lies beside)
 
 MEASURES = {"accuracy": "accuracy", "log_likelihood": "ln L"}
 
@@ -63,15 +60,14 @@ class Table:
     data
         Comparisons, a column each.
     pairs
-        The arm with a part and the arm without, by what the row is called; none for a row
-        for each recipe of the comparison against ``default``.
+        The arm with a part and the arm without, by what the row is called.
     """
 
     title: str
     about: str
     command: str
     data: tuple[Data, ...]
-    pairs: Mapping[str, tuple[str, str]] | None = None
+    pairs: Mapping[str, tuple[str, str]]
 
 
 REAL = Data(folder="gz1", task="galaxies", name="real")
@@ -83,6 +79,11 @@ SIMULATED = tuple(
         ("spirals", "three classes"),
         ("mergers", "mergers"),
     )
+)
+PARTS = (
+    Data(folder="gz1-parts", task="parts", name="real"),
+    Data(folder="simulated-parts", task="parts", name="simulated, early or late"),
+    Data(folder="simulated-parts", task="spirals_parts", name="simulated, three classes"),
 )
 TABLES = (
     Table(
@@ -119,17 +120,53 @@ TABLES = (
     Table(
         title="The network and its training",
         about=(
-            "The default against itself with one setting changed, judged by the image alone. The "
-            "settings stand in `examples/parts.toml`. An image beside its mirror image teaches "
-            "senses of rotation sooner; where no class has a sense it costs a little. The votes' "
-            "term of fine-tuning (`finetune.votes`) changes nothing that can be told."
+            "The default against itself with one part changed, judged by the image alone. The "
+            "settings stand in `examples/parts.toml`. An image stands beside its mirror image "
+            "where a class becomes another in the mirror, and apart from it elsewhere, which is "
+            "better for each."
         ),
         command="make ablations",
-        data=(
-            Data(folder="gz1-parts", task="parts", name="real"),
-            Data(folder="simulated-parts", task="parts", name="simulated, early or late"),
-            Data(folder="simulated-parts", task="spirals_parts", name="simulated, three classes"),
+        data=PARTS,
+        pairs={
+            "volunteers' votes as shares (against their majority)": ("default", "majority_labels"),
+            "as shares (against their likelihood)": ("default", "likelihood"),
+            "50 passes over volunteers' objects (against 20)": ("default", "short_pretraining"),
+            "every pass (against stopping early)": ("default", "stopping"),
+            "batches of 32 (against 64)": ("default", "large_batches"),
+            "16 channels (against 8)": ("default", "half_width"),
+            "moving average of the weights": ("default", "no_average"),
+            "augmentation, all of it": ("default", "no_augmentation"),
+            "turns by any angle (against quarter turns)": ("default", "quarter_turns"),
+            "mirror images": ("default", "no_mirroring"),
+            "mirror images apart (against beside)": ("default", "mirrored_beside"),
+            "mirror images beside (against apart)": ("default", "mirrored_apart"),
+            "weight of transferred labels chosen (against 1)": ("default", "all_transferred"),
+            "classes' head starts as a regression": ("default", "random_head"),
+            "earlier layers learn more slowly": ("default", "one_rate"),
+            "dropout": ("default", "no_dropout"),
+            "normalisation as pre-trained": ("default", "moving_statistics"),
+            "eight views at prediction (against one)": ("default", "one_view"),
+            "calibration": ("default", "no_calibration"),
+            "its lapses (against a temperature alone)": ("default", "no_lapses"),
+        },
+    ),
+    Table(
+        title="What stays out",
+        about=(
+            "What the default would gain by parts that it does not have, judged by the image "
+            "alone. They are settings, and off."
         ),
+        command="make ablations",
+        data=PARTS,
+        pairs={
+            "noise in training": ("noise", "default"),
+            "blur in training": ("blur", "default"),
+            "the image in the transfer, where that is better": ("image_in_transfer", "default"),
+            "the same, where transferred labels weigh 1": (
+                "image_in_transfer_always",
+                "all_transferred",
+            ),
+        },
     ),
     Table(
         title="Unlabelled images",
@@ -174,14 +211,13 @@ def main(runs: Path, page: Path) -> None:
 def table_rows(table: Table, runs: Path, old: Sequence[Row]) -> list[Row]:
     """Give the figures of a table, column by column.
 
-    A comparison on disk may have some of the arms only: where a table names its parts, each
-    is replaced on its own. Where the comparison alone knows them, it replaces all.
+    A comparison on disk may have some of the arms only: each part is replaced on its own.
     """
 
     def key(row: Row) -> tuple[str, str]:
-        return row["on"], row["part"] if table.pairs else ""
+        return row["on"], row["part"]
 
-    keys = [(data.name, part) for data in table.data for part in table.pairs or ("",)]
+    keys = [(data.name, part) for data in table.data for part in table.pairs]
     new = [row for data in table.data for row in measured(table, data, runs)]
     mine = [row for row in old if row["table"] == table.title]
     found = renewed(keys, grouped(mine, key), grouped(new, key))
@@ -194,7 +230,7 @@ def measured(table: Table, data: Data, runs: Path) -> Iterator[Row]:
     if one is None:
         return
     of = {"of": len(one.labels), "measured": day(runs / data.folder)}
-    for part, pair in (table.pairs or changed(one)).items():
+    for part, pair in table.pairs.items():
         for measure, short in MEASURES.items():
             if found := gain(one, *pair, measure):
                 names = {"table": table.title, "on": data.name, "part": part, "measure": short}
@@ -208,19 +244,6 @@ def gain(one: Contest, arm: str, other: str, measure: str) -> Row:
     found = gained(one.difference(arm, other).interval(measure, one.bootstrap))
     both = known_rows(one.posteriors[arm]) & known_rows(one.posteriors[other])
     return found and found | {"objects": int(both.sum(axis=1).min())}
-
-
-def changed(one: Contest) -> dict[str, tuple[str, str]]:
-    """Give a row for each recipe that is not the default, called by what it changes."""
-    rows: dict[str, tuple[str, str]] = {}
-    arms: Mapping[str, Any] = one.results.plan["tasks"][one.task]["arms"]
-    default = flat(arms["default"]["settings"]["recipe"])
-    for name, arm in arms.items():
-        if name != "default" and "recipe" in arm["settings"]:
-            settings = flat(arm["settings"]["recipe"]).items()
-            told = [f"{key} = {json.dumps(v)}" for key, v in settings if default.get(key) != v]
-            rows[f"against `{'`, `'.join(told)}`"] = ("default", name)
-    return rows
 
 
 def section(table: Table, rows: Sequence[Row]) -> Iterator[str]:
@@ -239,7 +262,7 @@ def section(table: Table, rows: Sequence[Row]) -> Iterator[str]:
     for short in MEASURES.values():
         yield f"| gain in {short} | {' | '.join(columns)} |"
         yield f"| --- |{' ---: |' * len(columns)}"
-        for part in table.pairs or dict.fromkeys(row["part"] for row in rows):
+        for part in table.pairs:
             line = [cells.get((name, part, short), "") for name in columns]
             if any(line):
                 yield f"| {part} | {' | '.join(line)} |"

@@ -39,7 +39,7 @@ def test_a_gain_is_the_difference_of_its_arms(made, runs, tmp_path):
         told = f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
         sure = found.low > 0 or found.high < 0
         assert f"classes alone) | {f'**{told}**' if sure else told} |" in page
-    assert page.count("Not measured.") == 3  # no arm that fuses, no parts, no unlabelled images
+    assert page.count("Not measured.") == 4  # no arm that fuses, no parts, no unlabelled images
 
 
 def test_figures_that_are_not_on_disk_stay_as_they_were(made, tmp_path):
@@ -90,6 +90,13 @@ def test_each_part_changes_the_default_in_what_its_name_says():
         recipe = recipe_settings(changes)
         changed = {key for key, value in recipe.model_dump().items() if value != default[key]}
         assert changed - {"folds"} == set(changes) - {"folds"}, name
+
+
+def test_every_part_has_a_row(made):
+    content = tomllib.loads((ROOT / "examples" / "parts.toml").read_text(encoding="utf-8"))
+    tables = [table for table in made.TABLES if table.data == made.PARTS]
+    told = {arm for table in tables for pair in table.pairs.values() for arm in pair}
+    assert told == {"default", *content["arms"]}
 
 
 def test_the_command_runs_every_part():

@@ -5,7 +5,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from czsl.errors import ConfigError, Problems
+from czsl.errors import ArgumentError, ConfigError, Problems
 from czsl.recipes import CZSL2023, DEFAULT, RECIPES, Training, make_recipe, recipe_settings
 
 
@@ -67,6 +67,29 @@ def test_only_the_published_network_has_an_autoencoder():
         recipe_settings({"reconstruct": stage})
 
 
+def test_senses_are_settled_in_both_trainings_and_nothing_else_is():
+    for senses, mirror, passes in ((True, "both", (25, 6)), (False, True, (50, 12))):
+        settled = DEFAULT.for_senses(senses)
+        stages = (settled.pretrain, settled.finetune)
+        assert [stage.augment.mirror for stage in stages] == [mirror, mirror]
+        assert tuple(stage.epochs for stage in stages) == passes
+        again = {"pretrain": DEFAULT.pretrain, "finetune": DEFAULT.finetune}
+        assert settled.model_copy(update=again) == DEFAULT
+        assert settled.for_senses(not senses) == settled
+
+
+def test_what_is_not_left_to_the_classes_stays():
+    for mirror in (True, False, "both"):
+        recipe = recipe_settings({"pretrain": {"augment": {"mirror": mirror}}, "finetune": False})
+        assert recipe.for_senses(True) == recipe
+    assert CZSL2023.for_senses(True) == CZSL2023
+
+
+def test_training_refuses_what_is_not_settled():
+    with pytest.raises(ArgumentError, match='"senses" depends on the classes: call for_senses'):
+        _ = DEFAULT.pretrain.shown
+
+
 def test_recipes_do_not_change_when_settings_do():
     before = DEFAULT.model_dump()
     recipe_settings({"pretrain": {"epochs": 1, "augment": {"zoom": 0.3}}, "calibrate": False})
@@ -90,7 +113,7 @@ def test_recipes_do_not_change_when_settings_do():
         ({"pretrain": {"rate": 0}}, "pretrain.rate: got 0; it must be above 0"),
         (
             {"pretrain": {"augment": {"mirror": "bth"}}},
-            "pretrain.augment.mirror: got 'bth'; true or false or 'both'",
+            "pretrain.augment.mirror: got 'bth'; true or false or 'both' or 'senses'",
         ),
         ({"pretrain": {"held_out": 1}}, "pretrain.held_out: got 1; it must be below 1"),
         ({"pretrain": {"rate": float("nan")}}, "rate: got nan; a finite number is needed"),

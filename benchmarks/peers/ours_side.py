@@ -139,7 +139,7 @@ class Ours:
         model = make_network("residual", questions=(ANSWERS,), **made)
         counts = {"counts": torch.randint(0, 8, (len(self.images), ANSWERS)).float()}
         mirrors = {"counts": torch.tensor([0, 2, 1, *range(3, ANSWERS)])}
-        return model, counts_loss, DEFAULT.pretrain, counts, mirrors
+        return model, counts_loss, DEFAULT.pretrain.for_senses(False), counts, mirrors
 
     def _samples(self, rows: int) -> Samples:
         return Samples(

@@ -51,12 +51,11 @@ class Begun:
         """Give the trained encoder."""
         raise NotImplementedError
 
-    def training(self, **changes: int) -> Training:
+    def training(self, cell: Cell, **changes: int) -> Training:
         """Give the optimiser and length of pretrain."""
         assert self.recipe.pretrain is not None
-        return Training(
-            **(self.recipe.pretrain.model_dump(include=set(Training.model_fields)) | changes)
-        )
+        settings = self.recipe.pretrain.for_senses(bool(cell.training.config.classes.mirror))
+        return Training(**(settings.model_dump(include=set(Training.model_fields)) | changes))
 
 
 class Denoiser(nn.Module):
@@ -120,7 +119,7 @@ class Denoising(Begun):
         samples = Samples(images=context.images, view=context.view, rows=rows, targets={})
         asked = [self.noise, self.masked]
         weights, _ = fit_network(
-            context, "denoise", network, restoring, samples, self.training(), inputs=asked
+            context, "denoise", network, restoring, samples, self.training(cell), inputs=asked
         )
         network.load_state_dict(weights)
         return network.encoder.cpu()

@@ -102,10 +102,10 @@ class Contrasted(Begun):
             torch.manual_seed(cell.seed)
             network = Byol(new_network(cell, self.recipe))
         samples = self.samples(cell, votes)
-        training = self.training()
+        training = self.training(cell)
         if samples.companions:
             shown = samples.in_epoch / (samples.always or 1)
-            training = self.training(images=round(training.images * shown))
+            training = self.training(cell, images=round(training.images * shown))
         loss = partial(foretelling, questions=votes.layout.questions, weight=self.weight)
         weights, _ = fit_network(
             context, "byol", network, loss, samples, training, inputs=[self.weight]

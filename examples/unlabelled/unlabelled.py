@@ -112,10 +112,10 @@ class PseudoLabels:
                 says = aligned(says, (shares + shares[votes.layout.class_mirror]) / 2)
             rows = [*rows, *unlabelled]
             labels = [*labels, *tempered(says, 1 / self.temperature)]
-        # The likelihood of votes is left out: they say no more than what a label weighs.
         counts = votes.counts.copy()
         counts[unlabelled] = self.votes / counts.shape[1]
-        changes = {"votes": 0.0, "transferred": (weight or 1.0,), "head": "random", "epochs": 1}
+        settings = settings.for_senses(bool(cell.training.config.classes.mirror))
+        changes = {"transferred": (weight or 1.0,), "head": "random", "epochs": 1}
         network = new_network(cell, self.recipe)
         network.load_state_dict(learned.networks[fold])
         weights, _ = finetune(

@@ -67,6 +67,7 @@ def learn(
     transfer = _transfer(work, work.experts)
     rows = np.sort(np.concatenate([work.experts, work.held]))
     place = np.searchsorted(rows, work.experts)
+    labels = catalogue.experts[rows]
     judged = Judged.nothing(len(rows), len(catalogue.classes))
     judged.folds[place] = work.folds
     judged.logits[place] = taught.logits
@@ -77,7 +78,7 @@ def learn(
         judged.logits[held] = image_logits(work, list(taught.networks), work.held)
         judged.votes[held] = _judged_by(work, transfer, work.held)
     return Learned(
-        **vars(conclude(judged, catalogue.experts[rows], recipe, work.votes.layout.class_mirror)),
+        **vars(conclude(judged, labels, work.recipe, work.votes.layout.class_mirror)),
         networks=taught.networks,
         from_answers=work.from_answers,
         transfer=transfer,
@@ -94,6 +95,7 @@ def _begin(
 ) -> Work:
     """Put together what the steps share; deal the experts' objects."""
     experts = np.flatnonzero(catalogue.is_expert)
+    recipe = recipe.for_senses(bool(catalogue.config.classes.mirror))
     held = _held_out(catalogue, experts, recipe, context.seed)
     work = Work(
         catalogue=catalogue,

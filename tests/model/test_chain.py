@@ -307,6 +307,18 @@ def test_same_seed_same_networks_and_another_seed_others(survey, tmp_path, name)
     np.testing.assert_array_equal(found["a"].image_posterior, found["b"].image_posterior)
 
 
+def test_images_stand_beside_their_mirror_images_where_a_class_becomes_another(survey, tmp_path):
+    shown = {}
+    for mirror in ({"cw": "acw"}, {}):
+        found, _ = learned(
+            survey, tmp_path / str(len(mirror)), "default", sections={"classes": {"mirror": mirror}}
+        )
+        stages = [epoch["stage"] for epoch in found.history]
+        shown[len(mirror)] = {stage: stages.count(stage) for stage in stages}
+    # Epochs of the pre-training, and of the fine-tuning of two folds.
+    assert shown == {1: {"pretrain": 2, "finetune": 4}, 0: {"pretrain": 4, "finetune": 8}}
+
+
 def test_finished_stages_are_not_run_again_and_changed_ones_are(survey, tmp_path):
     told = []
     recipe = quick("czsl2023")

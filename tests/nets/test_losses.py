@@ -75,14 +75,6 @@ def test_votes_of_several_questions_add_up_and_objects_are_averaged():
     assert votes_loss(logits, counts, [3, 2]).item() == pytest.approx(expected.mean(), rel=1e-9)
 
 
-def test_per_vote_divides_each_question_by_its_votes_up_to_twenty():
-    logits = torch.randn(3, 3, dtype=torch.float64)
-    counts = torch.tensor([[0.3, 0.2], [4.0, 6.0], [90.0, 10.0]], dtype=torch.float64)
-    each = dirichlet_multinomial(logits, counts) / torch.tensor([1.0, 10.0, 20.0])
-    found = votes_loss(logits, counts, [2], per_vote=True)
-    assert found.item() == pytest.approx(each.mean().item())
-
-
 def test_the_shares_loss_is_scikit_learns_log_loss_of_weighted_votes():
     first, second = draws(1, answers=3), draws(2, answers=2)
     logits, counts = (torch.hstack(pair) for pair in zip(first, second, strict=True))
@@ -198,7 +190,7 @@ def test_gradients_are_finite_for_extreme_logits(size):
         squared_error(logits, target)
         + cross_entropy(logits, target, torch.ones(2))
         + votes_loss(logits, 1000 * target[:, :2], [2])
-        + votes_loss(logits.repeat(1, 2), 1000 * votes, [3, 1], per_vote=True)
+        + votes_loss(logits.repeat(1, 2), 1000 * votes, [3, 1])
     )
     total.backward()
     assert torch.isfinite(total)

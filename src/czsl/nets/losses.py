@@ -96,9 +96,7 @@ def dirichlet_multinomial(logits: Tensor, counts: Tensor) -> Tensor:
     return -(torch.lgamma(total) - torch.lgamma(total + votes) + answers.sum(dim=1))
 
 
-def votes_loss(
-    logits: Tensor, counts: Tensor, questions: Sequence[int], *, per_vote: bool = False
-) -> Tensor:
+def votes_loss(logits: Tensor, counts: Tensor, questions: Sequence[int]) -> Tensor:
     """Mean over objects of the votes' negative log-likelihood, summed over questions.
 
     Parameters
@@ -110,20 +108,17 @@ def votes_loss(
         Votes, shape (object, answer), the answers of all questions side by side.
     questions
         Number of answers of each question, in order.
-    per_vote
-        Divide each object's by its votes, of which 1 to 20 are counted.
 
     Examples
     --------
-    >>> counts = torch.tensor([[3.0, 1.0]])
-    >>> whole = votes_loss(torch.zeros(1, 3), counts, [2])
-    >>> torch.isclose(votes_loss(torch.zeros(1, 3), counts, [2], per_vote=True) * 4, whole).item()
-    True
+    A vote for one of two answers that are as likely: ln 2.
+
+    >>> round(votes_loss(torch.zeros(1, 3), torch.tensor([[1.0, 0.0]]), [2]).item(), 4)
+    0.6931
     """
     total = torch.zeros(len(logits), device=logits.device)  # (object,)
     for part, votes in _by_question(logits, counts, questions):
-        loss = dirichlet_multinomial(part, votes)
-        total = total + (loss / votes.sum(dim=1).clamp(1, 20) if per_vote else loss)
+        total = total + dirichlet_multinomial(part, votes)
     return total.mean()
 
 

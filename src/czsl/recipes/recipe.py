@@ -95,6 +95,12 @@ class Recipe(Settings):
         taught = any(one is not None and one.augment and one.augment.mirror for one in stages)
         return taught or self.views == 8
 
+    def for_senses(self, senses: bool) -> Self:
+        """Settle what depends on whether a class becomes another in the mirror."""
+        stages = {"pretrain": self.pretrain, "finetune": self.finetune}
+        settled = {name: one and one.for_senses(senses) for name, one in stages.items()}
+        return self.model_copy(update=settled)
+
     @property
     def resampled(self) -> bool:
         """Whether networks are trained on rotated, hence interpolated, images."""
@@ -132,7 +138,7 @@ DEFAULT = Recipe(
     views=8,
     reconstruct=None,
     pretrain=Pretrain(
-        epochs=25,
+        epochs=50,
         images=40_000,
         batch=32,
         optimiser="adamw",
@@ -140,13 +146,13 @@ DEFAULT = Recipe(
         weight_decay=0.05,
         warm_up=0.05,
         average=0.995,
-        augment=Augment(mirror="both"),
+        augment=Augment(mirror="senses"),
         targets="shares",
         experts=False,
     ),
     transfer=Transfer(kind="logistic"),
     finetune=Finetune(
-        epochs=6,
+        epochs=12,
         images=5_000,
         batch=64,
         optimiser="adamw",
@@ -154,10 +160,9 @@ DEFAULT = Recipe(
         weight_decay=0.05,
         warm_up=0.1,
         average=0.98,
-        augment=Augment(mirror="both"),
+        augment=Augment(mirror="senses"),
         loss="entropy",
         transferred=(0.0, 1.0),
-        votes=0.2,
         head="logistic",
         encoder_rate=1.0,
         layer_decay=0.8,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from czsl.errors import ArgumentError
 
 
 class Settings(BaseModel):
@@ -25,6 +27,8 @@ class Augment(Settings):
         True: mirror half of the images, and swap their mirrored answers and classes.
         ``"both"``: show every image and, in the same batch, its mirror image; what tells the
         two apart is learned from fewer images, since all else about them is equal.
+        ``"senses"``: that, in half as many epochs, where a class becomes another in the
+        mirror; else True.
     shift
         Largest shift, as a fraction of the view's side; whole pixels unless ``"any"``.
     zoom
@@ -38,7 +42,7 @@ class Augment(Settings):
     """
 
     rotate: Literal["any", "quarter", "none"] = "any"
-    mirror: bool | Literal["both"] = True
+    mirror: bool | Literal["both", "senses"] = True
     shift: float = Field(default=0.05, ge=0, lt=0.5)
     zoom: float = Field(default=0.1, ge=0, lt=0.5)
     blur: float = Field(default=0.0, ge=0, le=5)
@@ -94,7 +98,33 @@ class Training(Settings):
     @property
     def shown(self) -> int:
         """Images of an object in a batch: 2 where its mirror image is shown beside it."""
+        if self.augment is not None and self.augment.mirror == "senses":
+            raise ArgumentError('mirror = "senses" depends on the classes: call for_senses first')
         return 2 if self.augment is not None and self.augment.mirror == "both" else 1
+
+    def for_senses(self, senses: bool) -> Self:
+        """Settle ``mirror = "senses"``; either way each object's images are as many.
+
+        Parameters
+        ----------
+        senses
+            Whether a class becomes another in the mirror.
+
+        Examples
+        --------
+        >>> training = Training(epochs=50, batch=32, optimiser="adamw", rate=1e-3,
+        ...                     augment=Augment(mirror="senses"))
+        >>> for senses in (True, False):
+        ...     settled = training.for_senses(senses)
+        ...     print(settled.augment.mirror, settled.epochs)
+        both 25
+        True 50
+        """
+        if self.augment is None or self.augment.mirror != "senses":
+            return self
+        augment = self.augment.model_copy(update={"mirror": "both" if senses else True})
+        epochs = -(-self.epochs // 2) if senses else self.epochs
+        return self.model_copy(update={"augment": augment, "epochs": epochs})
 
     @property
     def resampled(self) -> bool:
@@ -165,8 +195,6 @@ class Finetune(Training):
         epoch as their weights sum to. Of several weights the largest is taken, unless under
         another experts' classes that the networks did not see are 20 times as likely. With
         ``"squared"`` all are in every epoch and weigh the same, and 0 leaves them out.
-    votes
-        Weight of the votes' likelihood (per vote) beside the classes' loss.
     head
         ``"logistic"``: the classes' head starts as the logistic regression of the experts'
         classes on the pre-trained features; ``"random"``: as the network has it.
@@ -182,7 +210,6 @@ class Finetune(Training):
 
     loss: Literal["squared", "entropy"]
     transferred: Weights
-    votes: float = Field(default=0.0, ge=0)
     head: Literal["logistic", "random"] = "random"
     encoder_rate: float = Field(default=1.0, ge=0)
     layer_decay: float = Field(default=1.0, ge=0, le=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from czsl.crowd.features import FRACTION_VOTES
-from czsl.nets.losses import cross_entropy, votes_loss
+from czsl.nets.losses import cross_entropy
 from czsl.nets.network import Network
 from czsl.recipes import Finetune
 from czsl.stages.context import Context
@@ -93,17 +92,15 @@ def finetune(
     network.dropout.p = settings.dropout
     squared = settings.loss == "squared"
     samples = _published if squared else _companions
-    entropy = partial(_entropy_loss, questions=votes.layout.questions, votes=settings.votes)
     return fit_network(
         context,
         "finetune",
         network,
-        class_loss if squared else entropy,
+        class_loss if squared else _entropy_loss,
         samples(context, votes, labels, settings, sampling),
         settings,
         rates=layer_rates(network, settings),
         freeze=settings.freeze,
-        inputs=[votes.layout.questions],
     )
 
 
@@ -157,21 +154,9 @@ def layer_rates(network: Network, settings: Finetune) -> dict[str, float]:
     }
 
 
-def _entropy_loss(
-    model: nn.Module,
-    images: Tensor,
-    targets: dict[str, Tensor],
-    *,
-    questions: tuple[int, ...],
-    votes: float,
-) -> Tensor:
-    """Cross-entropy against the class's probability, and the votes' likelihood per vote."""
-    outputs = model(images)
-    value = cross_entropy(outputs.classes, targets["classes"], targets["weight"])
-    if votes and questions:
-        likelihood = votes_loss(outputs.answers, targets["counts"], questions, per_vote=True)
-        value = value + votes * likelihood
-    return value
+def _entropy_loss(model: nn.Module, images: Tensor, targets: dict[str, Tensor]) -> Tensor:
+    """Weighted mean of the cross-entropy against the classes' probabilities."""
+    return cross_entropy(model(images).classes, targets["classes"], targets["weight"])
 
 
 def _published(
@@ -209,12 +194,8 @@ def _companions(
         targets={
             "classes": torch.from_numpy(target).float(),
             "weight": torch.from_numpy(np.concatenate([np.ones(len(experts)), trust])).float(),
-            "counts": torch.from_numpy(votes.counts[rows]).float(),
         },
-        mirrors={
-            "classes": torch.from_numpy(votes.layout.class_mirror),
-            "counts": torch.from_numpy(votes.layout.answer_mirror),
-        },
+        mirrors={"classes": torch.from_numpy(votes.layout.class_mirror)},
         always=len(experts),
         companions=min(round(float(trust.sum())), len(labels.volunteers)),
     )
