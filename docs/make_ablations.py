@@ -36,7 +36,9 @@ tell. With one execution the interval says nothing of another training, in which
 about a hundredth. *ln L* is the mean logarithm of the probability of the experts' class. A figure
 stays, with the day when it was measured, until its comparison is run again. On 2026-11-28 the
 [pre-training](recipes.md#pretrain) and the [calibration](recipes.md#calibrate) of the default
-changed; figures from before have those of their day on both sides.
+changed; figures from before have those of their day on both sides. *The default before* differs
+from the present one in two things, which changed last: images stood beside their mirror images
+whatever the classes, and [fine-tuning](recipes.md#finetune) learned the votes too.
 """
 
 
@@ -254,7 +256,8 @@ def section(table: Table, rows: Sequence[Row]) -> Iterator[str]:
         yield "Not measured.\n"
         return
     # What most cells of a column have in common is told once: that of its newest figure.
-    common = {row["on"]: basis(row) for row in sorted(rows, key=lambda row: row["measured"])}
+    newest = sorted(rows, key=lambda row: (row["measured"], "of_default" not in row))
+    common = {row["on"]: basis(row) for row in newest}
     columns = list(dict.fromkeys(row["on"] for row in rows))
     yield from (f"- {name}: {common[name]}" for name in columns)
     yield ""
@@ -280,7 +283,8 @@ def cell(row: Row, common: str) -> str:
 def basis(row: Row) -> str:
     """Say how many objects and executions stand behind a figure, and when it was measured."""
     executions = f"{row['executions']} execution{'s' if row['executions'] != 1 else ''}"
-    return f"{row['of']:,} objects, {executions}, measured {row['measured']}"
+    told = f"{row['of']:,} objects, {executions}, measured {row['measured']}"
+    return f"{told}, {row['of_default']}" if "of_default" in row else told
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from czsl.compare.results import Results
 from czsl.compare.sweeps import BASE
 from czsl.errors import RunError
 from czsl.files import write_json, write_text
-from czsl.recipes import RECIPES, Recipe
+from czsl.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "docs" / "_ext")]
@@ -42,8 +42,10 @@ with one execution they say nothing of another training. Figures may differ a li
 machines and versions of torch: from the same clone, with `constraints.txt`, they should agree
 within a small part of the interval. On 2026-11-28 `default` changed: its
 [pre-training](recipes.md#pretrain), its [calibration](recipes.md#calibrate), where its
-[fusion](recipes.md#fuse) starts, and how long networks are [trained](recipes.md#finetune) where
-volunteers taught nothing. Figures from before are of the default of their day.
+[fusion](recipes.md#fuse) starts, how long networks are [trained](recipes.md#finetune) where
+volunteers taught nothing, which images stand beside their mirror images, and that fine-tuning
+learns no votes. Figures from before are of the default of their day: beside each arm stands how it
+differs from the present one.
 """
 
 DEMO = "The demo's survey"
@@ -208,15 +210,15 @@ def demo_section(folder: Path) -> Iterator[str]:
 
 
 def changes(content: Mapping[str, Any]) -> str:
-    """Say how a recipe differs from the one that ships."""
-    recipe = Recipe.model_validate(content)
-    ships = RECIPES[recipe.name]
-    now, then = flat(recipe.model_dump(mode="json")), flat(ships.model_dump(mode="json"))
-    changed = {name: value for name, value in now.items() if then.get(name) != value}
+    """Say how a recipe, of whatever day, differs from the one that ships."""
+    now, name = flat(content), content["name"]
+    ships = flat(RECIPES[name].model_dump(mode="json"))
+    # A setting that there is no more was off where it is 0.
+    changed = {key: value for key, value in now.items() if ships.get(key, 0) != value}
     if not changed:
-        return f"the recipe `{recipe.name}` as it ships"
-    told = ", ".join(f"`{name} = {json.dumps(value)}`" for name, value in changed.items())
-    return f"the recipe `{recipe.name}` with {told}"
+        return f"the recipe `{name}` as it ships"
+    told = ", ".join(f"`{key} = {json.dumps(value)}`" for key, value in changed.items())
+    return f"the recipe `{name}` with {told}"
 
 
 def _described(results: Results) -> dict[str, str]:
