@@ -213,8 +213,9 @@ def changes(content: Mapping[str, Any]) -> str:
     """Say how a recipe, of whatever day, differs from the one that ships."""
     now, name = flat(content), content["name"]
     ships = flat(RECIPES[name].model_dump(mode="json"))
-    # A setting that there is no more was off where it is 0.
-    changed = {key: value for key, value in now.items() if ships.get(key, 0) != value}
+    # A stage that is left out is false; a setting that there is no more was off where it is 0.
+    off = {key: 0.0 for key, value in now.items() if value is not False}
+    changed = {key: value for key, value in now.items() if (off | ships).get(key) != value}
     if not changed:
         return f"the recipe `{name}` as it ships"
     told = ", ".join(f"`{key} = {json.dumps(value)}`" for key, value in changed.items())
