@@ -47,9 +47,11 @@ ablations: gz1 $(READY)  ## the default with one part changed at a time (some ho
 	cat runs/gz1-data/czsl.toml examples/parts.toml > runs/gz1-data/parts.toml
 	cat $(SIMULATED)/early_late.toml examples/parts.toml > $(SIMULATED)/parts.toml
 	cat $(SIMULATED)/spirals.toml examples/parts.toml > $(SIMULATED)/spirals_parts.toml
+	cat $(SIMULATED)/mergers.toml examples/parts.toml > $(SIMULATED)/mergers_parts.toml
 	$(COMPARE) runs/gz1-data/parts.toml --arms $(PARTS) --out runs/gz1-parts
-	$(COMPARE) $(SIMULATED)/parts.toml $(SIMULATED)/spirals_parts.toml --arms $(PARTS) \
-	  --protocol czsl2023 --folds 3 --out runs/simulated-parts
+	$(COMPARE) $(SIMULATED)/parts.toml $(SIMULATED)/spirals_parts.toml \
+	  $(SIMULATED)/mergers_parts.toml --arms $(PARTS) --protocol czsl2023 --folds 3 \
+	  --out runs/simulated-parts
 
 gz1-spirals: $(READY)  ## the same galaxies: elliptical, or a spiral of either sense
 	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data
@@ -85,7 +87,8 @@ sweep-votes: $(READY)  ## votes alone: fewer experts, fewer votes
 	  --sweep experts=20,50,100,300,1000 --sweep votes=3,10 --executions 2 --out runs/sweep-votes
 
 sweep-experts: simulated $(READY)  ## simulated galaxies: fewer than a tenth of the experts
-	$(COMPARE) $(SIMULATED)/early_late.toml $(SIMULATED)/spirals.toml --arms default,fused,logistic \
+	$(COMPARE) $(SIMULATED)/early_late.toml $(SIMULATED)/spirals.toml \
+	  --arms default,fused,logistic,no_transfer,majority \
 	  --protocol czsl2023 --folds 3 --sweep experts=9 --out runs/sweep-experts
 
 sweep-fusion: simulated $(READY)  ## simulated galaxies: image and votes where votes are few

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from goal_rows import DRAWS, gained, open_contest
+from goal_rows import BASE, DRAWS, gained, open_contest
 from kept import Row, day, grouped, renewed
 from shown import CLAIMS, TASKS
 
@@ -51,7 +51,15 @@ def key(row: Row) -> Key:
 
 def where(folder: str, task: str) -> str:
     """Name the data."""
-    return f"{'real' if folder.startswith('gz1') else 'simulated'}, {TASKS.get(task, task)}"
+    name, setting = placed(folder)
+    told = f"{'real' if name.startswith('gz1') else 'simulated'}, {TASKS.get(task, task)}"
+    return told if setting == BASE else f"{told}, {setting}"
+
+
+def placed(folder: str) -> tuple[str, str]:
+    """Split the name of a folder from the setting that is meant, which stands behind an @."""
+    name, _, setting = folder.partition("@")
+    return name, setting or BASE
 
 
 def arms(arm: str, other: str) -> str:
@@ -64,12 +72,13 @@ def paired(runs: Path) -> Iterator[Row]:
     opened = cache(open_contest)  # a task speaks to several claims
     for claim in CLAIMS:
         for folder, arm, other, measure in claim.pairs:
+            name, setting = placed(folder)
             for task in claim.tasks:
-                contest = opened(runs / folder, task)
+                contest = opened(runs / name, task, setting)
                 if contest is not None and {arm, other} <= set(contest.posteriors):
                     found = contest.difference(arm, other).interval(measure, contest.bootstrap)
                     names = (claim.text, where(folder, task), arms(arm, other), measure)
-                    yield from claim_row(names, found, runs / folder)
+                    yield from claim_row(names, found, runs / name)
 
 
 def confident(folder: Path) -> Iterator[Row]:

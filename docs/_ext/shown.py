@@ -139,7 +139,8 @@ class Claim:
     text
         The claim.
     pairs
-        Each a folder, an arm, the arm it is compared with, and a measure.
+        Each a folder (behind an @ a setting of its sweep), an arm, the arm it is compared with,
+        and a measure.
     tasks
         The tasks that count.
     """
@@ -201,7 +202,7 @@ CLAIMS = (
         text="The transfer helps",
         pairs=tuple(
             pair
-            for folder in ("simulated", "gz1")
+            for folder in ("simulated", "gz1", "sweep-experts@experts=9")
             for measure in ("accuracy", "auc")
             for pair in _against(folder, measure, TRANSFER)
         ),
