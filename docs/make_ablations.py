@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase
 
 from czsl.compare.contest import Contest
 from czsl.files import write_json, write_text
@@ -274,8 +275,15 @@ def section(table: Table, rows: Sequence[Row]) -> Iterator[str]:
     common = {row["on"]: basis(row) for row in newest}
     columns = list(dict.fromkeys(row["on"] for row in rows))
     yield from (f"- {name}: {common[name]}" for name in columns)
+    others = dict.fromkeys(basis(row) for row in rows if basis(row) != common[row["on"]])
+    marks = {other: f" ({letter})" for other, letter in zip(others, ascii_lowercase, strict=False)}
+    yield from (f"-{mark} {other}" for other, mark in marks.items())
     yield ""
-    cells = {(row["on"], row["part"], row["measure"]): cell(row, common[row["on"]]) for row in rows}
+    cells = {
+        (row["on"], row["part"], row["measure"]): cell(row)
+        + (marks[basis(row)] if basis(row) != common[row["on"]] else "")
+        for row in rows
+    }
     for short in MEASURES.values():
         yield f"| gain in {short} | {' | '.join(columns)} |"
         yield f"| --- |{' ---: |' * len(columns)}"
@@ -286,12 +294,11 @@ def section(table: Table, rows: Sequence[Row]) -> Iterator[str]:
         yield ""
 
 
-def cell(row: Row, common: str) -> str:
-    """Spell a gain, bold where it is sure, and how it differs from its column."""
+def cell(row: Row) -> str:
+    """Spell a gain, bold where it is sure."""
     told = f"{row['value']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
     told = told if row["verdict"] == "undecided" else f"**{told}**"
-    told = told if row["objects"] == row["of"] else f"{told}, on {row['objects']:,}"
-    return told if basis(row) == common else f"{told}; {basis(row)}"
+    return told if row["objects"] == row["of"] else f"{told}, on {row['objects']:,}"
 
 
 def basis(row: Row) -> str:

@@ -79,8 +79,10 @@ def test_a_comparison_on_disk_changes_its_own_figures(made, runs, tmp_path):
         assert now["measured"] > was["measured"]
     first, _, _ = page.read_text(encoding="utf-8").partition("## Image and votes together")
     assert f"- simulated, three classes: {made.basis(changed[0][0])}\n" in first
-    # What was not measured again says itself what it is of: three rows of both measures.
-    assert first.count(f"; {made.basis(changed[0][1])} |") == 6
+    # What was not measured again is marked, and the mark says what it is of: three rows of both
+    # measures.
+    assert f"\n- (a) {made.basis(changed[0][1])}\n" in first
+    assert first.count(" (a) |") == 6
 
 
 def test_each_part_changes_the_default_in_what_its_name_says():
