@@ -49,9 +49,10 @@ ablations: gz1 $(READY)  ## the default with one part changed at a time (some ho
 	cat $(SIMULATED)/spirals.toml examples/parts.toml > $(SIMULATED)/spirals_parts.toml
 	cat $(SIMULATED)/mergers.toml examples/parts.toml > $(SIMULATED)/mergers_parts.toml
 	$(COMPARE) runs/gz1-data/parts.toml --arms $(PARTS) --out runs/gz1-parts
-	$(COMPARE) $(SIMULATED)/parts.toml $(SIMULATED)/spirals_parts.toml \
-	  $(SIMULATED)/mergers_parts.toml --arms $(PARTS) --protocol czsl2023 --folds 3 \
-	  --out runs/simulated-parts
+	$(COMPARE) $(SIMULATED)/parts.toml $(SIMULATED)/spirals_parts.toml --arms $(PARTS) \
+	  --protocol czsl2023 --folds 3 --out runs/simulated-parts
+	$(COMPARE) $(SIMULATED)/mergers_parts.toml --arms default,mirrored_beside,all_transferred \
+	  --protocol czsl2023 --folds 3 --executions 2 --out runs/mergers-parts
 
 gz1-spirals: $(READY)  ## the same galaxies: elliptical, or a spiral of either sense
 	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data

@@ -97,7 +97,7 @@ PARTS = (
     Data(folder="gz1-parts", task="parts", name="real"),
     Data(folder="simulated-parts", task="parts", name="simulated, early or late"),
     Data(folder="simulated-parts", task="spirals_parts", name="simulated, three classes"),
-    Data(folder="simulated-parts", task="mergers_parts", name="simulated, mergers"),
+    Data(folder="mergers-parts", task="mergers_parts", name="simulated, mergers"),
 )
 TABLES = (
     Table(
