@@ -131,10 +131,10 @@ def test_a_run_is_not_overwritten(survey, runs):
 @pytest.mark.parametrize(
     ("seed", "epochs", "limit", "what"),
     [
-        (4, 2, None, "seed"),
-        (3, 3, None, "config"),
-        (3, 2, 30, "limit"),
-        (4, 3, None, "seed and config"),
+        (4, 4, None, "seed"),
+        (3, 5, None, "config"),
+        (3, 4, 30, "limit"),
+        (4, 5, None, "seed and config"),
     ],
 )
 def test_another_run_does_not_go_on_with_it(survey, runs, seed, epochs, limit, what):
