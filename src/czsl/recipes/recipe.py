@@ -96,7 +96,13 @@ class Recipe(Settings):
         return taught or self.views == 8
 
     def for_senses(self, senses: bool) -> Self:
-        """Settle what depends on whether a class becomes another in the mirror."""
+        """Settle how both trainings show mirror images.
+
+        Parameters
+        ----------
+        senses
+            Whether a class becomes another in the mirror.
+        """
         stages = {"pretrain": self.pretrain, "finetune": self.finetune}
         settled = {name: one and one.for_senses(senses) for name, one in stages.items()}
         return self.model_copy(update=settled)
