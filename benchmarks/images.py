@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from harness import Figure, alternate, compare, finish, options, rate
 
-from czsl.images.decoder import CHUNK, Decoder
+from czsl.images.decoder import Decoder
 from czsl.images.prepare import central_box
 from czsl.images.source import open_source
 from czsl.images.worker import Task, decode_batch
@@ -187,9 +187,9 @@ def of_processes(files: Sequence[Path], crop: int | None, repeats: int) -> list[
 
 
 def decode_and_keep(task: Task, names: Sequence[str]) -> int:
-    """Decode images some at a time, as a decoding process does, and send nothing back."""
-    chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
-    return sum(len(decode_batch(task, chunk).modes) for chunk in chunks)
+    """Decode images in this process and say how many; nothing else is sent back."""
+    alone = Decoder(task.source, settings=task.settings, channels=task.channels, processes=1)
+    return sum(len(batch.modes) for batch in alone.batches(names))
 
 
 if __name__ == "__main__":

@@ -97,8 +97,10 @@ def test_fused_is_better_than_either_even_by_few_objects(number):
     assert np.mean(gains) > 0.02
 
 
-@pytest.mark.parametrize("number", [9, 40])
-def test_fused_is_better_by_few_objects_where_votes_repeat_most_of_what_the_image_says(number):
+@pytest.mark.parametrize(("number", "least"), [(9, -0.006), (40, 0.002)])
+def test_fused_is_better_by_few_objects_where_votes_repeat_most_of_what_the_image_says(
+    number, least
+):
     gains = []
     for seed in range(12):
         random = np.random.default_rng(seed)
@@ -112,7 +114,7 @@ def test_fused_is_better_by_few_objects_where_votes_repeat_most_of_what_the_imag
         rest = labels[number:]
         fused = fusion.fuse(image[number:], votes[number:])
         gains.append(log_loss(image[number:], rest) - log_loss(fused, rest))
-    assert min(gains) > -0.008
+    assert min(gains) > least
     assert np.mean(gains) > 0.005
 
 
