@@ -54,7 +54,7 @@ class Begun:
     def training(self, cell: Cell, **changes: int) -> Training:
         """Give the optimiser and length of pretrain."""
         assert self.recipe.pretrain is not None
-        settings = self.recipe.pretrain.for_senses(bool(cell.training.config.classes.mirror))
+        settings = self.recipe.pretrain.for_senses(cell.training.config.classes.has_senses)
         return Training(**(settings.model_dump(include=set(Training.model_fields)) | changes))
 
 

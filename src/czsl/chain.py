@@ -95,7 +95,7 @@ def _begin(
 ) -> Work:
     """Put together what the steps share; deal the experts' objects."""
     experts = np.flatnonzero(catalogue.is_expert)
-    recipe = recipe.for_senses(bool(catalogue.config.classes.mirror))
+    recipe = recipe.for_senses(catalogue.config.classes.has_senses)
     held = _held_out(catalogue, experts, recipe, context.seed)
     work = Work(
         catalogue=catalogue,

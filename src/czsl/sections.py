@@ -193,6 +193,11 @@ class ClassesSettings(Settings):
         """The classes in their order, which is the order of every probability."""
         return tuple(self.values)
 
+    @property
+    def has_senses(self) -> bool:
+        """Whether a class becomes another in the mirror."""
+        return bool(self.mirror)
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         slips = [*_value_slips({**self.values, "ignore": self.ignore})]
