@@ -8,7 +8,7 @@ from pathlib import Path
 
 from goal_rows import BASE, DRAWS, gained, open_contest
 from kept import Row, day, grouped, renewed
-from shown import CLAIMS, TASKS
+from shown import CLAIMS, TASKS, Pair
 
 from czsl.compare.contest import Contest
 from czsl.compare.results import Results
@@ -32,9 +32,9 @@ Key = tuple[str, ...]
 def claim_rows(runs: Path, old: Sequence[Row]) -> list[Row]:
     """Give the differences of every claim: as on disk, else as they were."""
     keys = [
-        (claim.text, where(folder, task), arms(arm, other), measure)
+        (claim.text, where(pair.folder, task, pair.setting), arms(pair), pair.measure)
         for claim in CLAIMS
-        for folder, arm, other, measure in claim.pairs
+        for pair in claim.pairs
         for task in claim.tasks
     ]
     new = [*paired(runs), *confident(runs / CONFIDENCE)]
@@ -49,36 +49,30 @@ def key(row: Row) -> Key:
     return row["claim"], row["on"], row["arms"], row["measure"]
 
 
-def where(folder: str, task: str) -> str:
+def where(folder: str, task: str, setting: str = BASE) -> str:
     """Name the data."""
-    name, setting = placed(folder)
-    told = f"{'real' if name.startswith('gz1') else 'simulated'}, {TASKS.get(task, task)}"
+    told = f"{'real' if folder.startswith('gz1') else 'simulated'}, {TASKS.get(task, task)}"
     return told if setting == BASE else f"{told}, {setting}"
 
 
-def placed(folder: str) -> tuple[str, str]:
-    """Split the name of a folder from the setting that is meant, which stands behind an @."""
-    name, _, setting = folder.partition("@")
-    return name, setting or BASE
-
-
-def arms(arm: str, other: str) -> str:
+def arms(pair: Pair) -> str:
     """Name a difference."""
-    return f"`{arm}` less `{other}`"
+    return f"`{pair.arm}` less `{pair.other}`"
 
 
 def paired(runs: Path) -> Iterator[Row]:
     """Give the differences of arms in the comparisons on disk."""
     opened = cache(open_contest)  # a task speaks to several claims
     for claim in CLAIMS:
-        for folder, arm, other, measure in claim.pairs:
-            name, setting = placed(folder)
+        for pair in claim.pairs:
             for task in claim.tasks:
-                contest = opened(runs / name, task, setting)
-                if contest is not None and {arm, other} <= set(contest.posteriors):
-                    found = contest.difference(arm, other).interval(measure, contest.bootstrap)
-                    names = (claim.text, where(folder, task), arms(arm, other), measure)
-                    yield from claim_row(names, found, runs / name)
+                contest = opened(runs / pair.folder, task, pair.setting)
+                if contest is not None and {pair.arm, pair.other} <= set(contest.posteriors):
+                    drawn = contest.difference(pair.arm, pair.other)
+                    found = drawn.interval(pair.measure, contest.bootstrap)
+                    place = where(pair.folder, task, pair.setting)
+                    names = (claim.text, place, arms(pair), pair.measure)
+                    yield from claim_row(names, found, runs / pair.folder)
 
 
 def confident(folder: Path) -> Iterator[Row]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from czsl.compare.sweeps import BASE
 
 TASKS = {
     "early_late": "early or late type",
@@ -127,7 +130,15 @@ SWEEPS = (
     ),
 )
 
-Pair = tuple[str, str, str, str]
+
+class Pair(NamedTuple):
+    """A difference: where it lies, its arms, its measure, and which setting of a sweep is meant."""
+
+    folder: str
+    arm: str
+    other: str
+    measure: str
+    setting: str = BASE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,8 +150,7 @@ class Claim:
     text
         The claim.
     pairs
-        Each a folder (behind an @ a setting of its sweep), an arm, the arm it is compared with,
-        and a measure.
+        The differences.
     tasks
         The tasks that count.
     """
@@ -150,9 +160,15 @@ class Claim:
     tasks: tuple[str, ...]
 
 
-def _against(folder: str, measure: str, arms: Mapping[str, Sequence[str]]) -> tuple[Pair, ...]:
+def _against(
+    folder: str, measure: str, arms: Mapping[str, Sequence[str]], setting: str = BASE
+) -> tuple[Pair, ...]:
     """Pair arms with what they are compared with."""
-    return tuple((folder, arm, other, measure) for arm, others in arms.items() for other in others)
+    return tuple(
+        Pair(folder, arm, other, measure, setting)
+        for arm, others in arms.items()
+        for other in others
+    )
 
 
 BASELINES = {
@@ -202,9 +218,13 @@ CLAIMS = (
         text="The transfer helps",
         pairs=tuple(
             pair
-            for folder in ("simulated", "gz1", "sweep-experts@experts=9")
+            for folder, setting in (
+                ("simulated", BASE),
+                ("gz1", BASE),
+                ("sweep-experts", "experts=9"),
+            )
             for measure in ("accuracy", "auc")
-            for pair in _against(folder, measure, TRANSFER)
+            for pair in _against(folder, measure, TRANSFER, setting)
         ),
         tasks=("early_late", "spirals", "mergers", "galaxies"),
     ),
