@@ -14,7 +14,7 @@ class Unsteady(MemoryFileSystem):
     Attributes
     ----------
     before
-        Called with the request (``"info"``, ``"cat"``, ``"open"``) and the path.
+        Called with the request (``"info"``, ``"cat"``, ``"open"``, ``"ls"``) and the path.
     asked
         The requests so far.
     """
@@ -40,6 +40,10 @@ class Unsteady(MemoryFileSystem):
     def cat_file(self, path, *arguments, **options):
         self._ask("cat", path)
         return super().cat_file(path, *arguments, **options)
+
+    def ls(self, path, *arguments, **options):
+        self._ask("ls", path)
+        return super().ls(path, *arguments, **options)
 
     def open(self, path, *arguments, **options):
         self._ask("open", path)

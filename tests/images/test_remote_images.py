@@ -160,6 +160,16 @@ def test_images_are_asked_for_at_the_same_time(server, local):
     assert len(server.asked) == 120  # a stamp and the content of each
 
 
+def test_a_folder_is_listed_once(server, local):
+    source = open_source(ROOT, folder=local)
+    with Decoder(source, settings=SETTINGS, channels=3, processes=1) as decoder:
+        for name in NAMES[:4]:
+            assert decoder.decode([name], [ROOT]).flags.tolist() == [0]
+    folder = "/survey/images"
+    asked = [request for request, path in server.asked if path == folder]
+    assert sorted(asked) == ["info", "ls"]
+
+
 def test_bands_of_one_file_each(server, local):
     for band in "rg":
         for name in NAMES[:2]:

@@ -80,8 +80,8 @@ def parse(reference: str) -> Place | None:
     return Place(file, kind, match["inside"] or "", None if row is None else int(row))
 
 
-def found_by_id(ids: Sequence[str], stored: Iterable[str], where: str) -> list[int | None]:
-    """Find each object's row among ids that are stored beside the images.
+def rows_by_id(stored: Iterable[str], where: str) -> dict[str, int]:
+    """Give each row by the id that is stored beside its image.
 
     Raises
     ------
@@ -90,8 +90,8 @@ def found_by_id(ids: Sequence[str], stored: Iterable[str], where: str) -> list[i
 
     Examples
     --------
-    >>> found_by_id(["b", "c"], ["a", "b"], "cutouts.h5")
-    [1, None]
+    >>> rows_by_id(["a", "b"], "cutouts.h5")
+    {'a': 0, 'b': 1}
     """
     rows: dict[str, int] = {}
     twice = [one for row, one in enumerate(stored) if rows.setdefault(one, row) != row]
@@ -100,7 +100,7 @@ def found_by_id(ids: Sequence[str], stored: Iterable[str], where: str) -> list[i
             f"{where}: {len(twice)} ids stand there more than once, first "
             f"{', '.join(map(repr, twice[:3]))}; each image needs its own"
         )
-    return [rows.get(one) for one in ids]
+    return rows
 
 
 def found_by_row(rows: NDArray[np.int64] | None, count: int, where: str) -> list[int | None]:
@@ -161,7 +161,7 @@ def anywhere(reference: str | None) -> str | None:
 
 
 class Opened(dict[str, Value]):
-    """What is open, by name; pickled it is empty, so that each process opens for itself.
+    """What is open or listed, by name; pickled it is empty, so that each process opens for itself.
 
     Examples
     --------
@@ -203,7 +203,8 @@ class Adapter(ImageReader, Protocol):
     """A kind of place that images come from.
 
     An adapter is a value that can be pickled. What it holds open it opens where it is
-    used, so that each decoding process reads for itself.
+    used, so that each decoding process reads for itself. What a place holds is listed
+    once, however many objects are asked for afterwards and however few at a time.
     """
 
     def complete(

@@ -20,7 +20,7 @@ from czsl.errors import ImageError
 from czsl.files import fingerprint, replacing
 from czsl.flags import Flag
 from czsl.images.adapter import MAX_BYTES, Opened, Place, parse
-from czsl.images.folder import by_id, too_many_bytes
+from czsl.images.folder import Listing, too_many_bytes
 from czsl.images.places import Places
 from czsl.images.unusable import UnusableImageError
 
@@ -55,6 +55,7 @@ class ArchiveSource:
     def __init__(self, places: Places) -> None:
         self.places = places
         self._open: Opened[Archive] = Opened()
+        self._listed: Opened[Listing] = Opened()
 
     def complete(
         self, reference: str, ids: Sequence[str], rows: NDArray[np.int64] | None
@@ -63,7 +64,9 @@ class ArchiveSource:
         place = _place(reference)
         if place.inside:
             return [reference] * len(ids)
-        return by_id(ids, self._archive(place.file).stamps, place.file)
+        if place.file not in self._listed:
+            self._listed[place.file] = Listing(self._archive(place.file).stamps, place.file)
+        return self._listed[place.file].find(ids)
 
     def outside(self, reference: str) -> str | None:
         """Name the folder that would have to be allowed first; empty where none helps."""

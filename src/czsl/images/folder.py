@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from czsl.errors import ImageError
 from czsl.flags import Flag
-from czsl.images.adapter import BAND, MAX_BYTES
+from czsl.images.adapter import BAND, MAX_BYTES, Opened
 from czsl.images.places import Places
 from czsl.images.unusable import UnusableImageError
 
@@ -31,15 +30,18 @@ class FolderSource:
 
     def __init__(self, places: Places) -> None:
         self.places = places
+        self._listed: Opened[Listing] = Opened()
 
     def complete(
         self, reference: str, ids: Sequence[str], rows: NDArray[np.int64] | None
     ) -> list[str]:
         """Name a file for each object, where the reference is a folder: id and any ending."""
-        path = self.places.path(reference)
-        if BAND in reference or not reference or not os.path.isdir(path):
-            return [reference] * len(ids)
-        return by_id(ids, os.listdir(path), reference)
+        if reference not in self._listed:
+            path = self.places.path(reference)
+            if BAND in reference or not reference or not os.path.isdir(path):
+                return [reference] * len(ids)
+            self._listed[reference] = Listing(os.listdir(path), reference)
+        return self._listed[reference].find(ids)
 
     def outside(self, reference: str) -> str | None:
         """Name the folder that would have to be allowed first; None where all is well."""
@@ -87,44 +89,50 @@ def too_many_bytes(size: int) -> UnusableImageError:
     return UnusableImageError(Flag.IMAGE_TOO_LARGE, reason)
 
 
-def by_id(ids: Sequence[str], names: Iterable[str], container: str) -> list[str]:
-    """Find the image of each object in a folder or an archive by its name.
+class Listing:
+    """The images of a folder or an archive, by the ids that they are named by.
 
     Parameters
     ----------
-    ids
-        The objects' ids.
     names
         What the folder or archive holds, paths inside it.
     container
         The folder or archive, as references name it.
 
-    Returns
-    -------
-    list of str
-        ``container/name`` for each object, or empty.
-
-    Raises
-    ------
-    ImageError
-        Where several images have an object's name.
-
     Examples
     --------
-    >>> by_id(["7", "8"], ["a/7.jpg", "notes.txt"], "cutouts.zip")
+    >>> Listing(["a/7.jpg", "notes.txt"], "cutouts.zip").find(["7", "8"])
     ['cutouts.zip/a/7.jpg', '']
     """
-    found: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        for ending in ENDINGS:
-            if name.lower().endswith(ending):
-                found[os.path.basename(name)[: -len(ending)]].append(name)
-    twice = [names for one in ids if len(names := found.get(one, [])) > 1]
-    if twice:
-        raise ImageError(
-            f"{container}: several images for one object, first {sorted(twice[0])}, and "
-            f"{len(twice) - 1} objects more; write a pattern that tells them apart, as "
-            f'images = "{container.rstrip("/")}/{{id}}.jpg"'
-        )
-    base = container.rstrip("/")
-    return [f"{base}/{found[one][0]}" if one in found else "" for one in ids]
+
+    def __init__(self, names: Iterable[str], container: str) -> None:
+        self._container = container
+        self._names: dict[str, str] = {}
+        self._several: dict[str, list[str]] = {}
+        for name in names:
+            lower = name.lower()
+            for ending in ENDINGS:
+                if lower.endswith(ending):
+                    one = os.path.basename(name)[: -len(ending)]
+                    if one in self._names:
+                        self._several.setdefault(one, [self._names[one]]).append(name)
+                    else:
+                        self._names[one] = name
+
+    def find(self, ids: Sequence[str]) -> list[str]:
+        """Name the image of each object, ``container/name``, or empty.
+
+        Raises
+        ------
+        ImageError
+            Where several images have an object's name.
+        """
+        base = self._container.rstrip("/")
+        twice = [self._several[one] for one in ids if one in self._several]
+        if twice:
+            raise ImageError(
+                f"{self._container}: several images for one object, first {sorted(twice[0])}, and "
+                f"{len(twice) - 1} objects more; write a pattern that tells them apart, as "
+                f'images = "{base}/{{id}}.jpg"'
+            )
+        return [f"{base}/{self._names[one]}" if one in self._names else "" for one in ids]

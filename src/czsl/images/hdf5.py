@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from czsl.errors import ImageError, require_extra
 from czsl.flags import Flag
-from czsl.images.adapter import MAX_BYTES, Opened, Place, found_by_id, found_by_row, parse
+from czsl.images.adapter import MAX_BYTES, Opened, Place, found_by_row, parse, rows_by_id
 from czsl.images.places import Places
 from czsl.images.unusable import UnusableImageError
 
@@ -36,6 +36,7 @@ class Hdf5Source:
     def __init__(self, places: Places) -> None:
         self.places = places
         self._open: Opened[Any] = Opened()
+        self._listed: Opened[dict[str, int]] = Opened()
 
     def complete(
         self, reference: str, ids: Sequence[str], rows: NDArray[np.int64] | None
@@ -43,6 +44,7 @@ class Hdf5Source:
         """Name a row for each object."""
         place = _place(reference)
         images = self._data_set(place)
+        name = f"{place.file}/{place.inside or 'images'}"
         stored = images.parent.get("ids")
         if stored is None:
             found = found_by_row(rows, len(images), reference)
@@ -52,8 +54,10 @@ class Hdf5Source:
                 "together row by row"
             )
         else:
-            found = found_by_id(ids, map(_text, stored[:].tolist()), reference)
-        name = f"{place.file}/{place.inside or 'images'}"
+            if name not in self._listed:
+                self._listed[name] = rows_by_id(map(_text, stored[:].tolist()), reference)
+            listed = self._listed[name]
+            found = [listed.get(one) for one in ids]
         return ["" if row is None else f"{name}[{row}]" for row in found]
 
     def outside(self, reference: str) -> str | None:

@@ -21,9 +21,9 @@ from czsl.images.adapter import (
     TABLE,
     Opened,
     Place,
-    found_by_id,
     found_by_row,
     parse,
+    rows_by_id,
 )
 from czsl.images.places import Places
 from czsl.images.unusable import UnusableImageError
@@ -56,6 +56,7 @@ class ParquetSource:
         self.table = table
         self.id_column = id_column
         self._open: Opened[_Column] = Opened()
+        self._listed: Opened[dict[str, int]] = Opened()
 
     def complete(
         self, reference: str, ids: Sequence[str], rows: NDArray[np.int64] | None
@@ -65,8 +66,11 @@ class ParquetSource:
         column = self._column(place)
         named = place.kind != TABLE or rows is None
         if named and self.id_column in column.file.schema_arrow.names:
-            stored = column.file.read([self.id_column])[self.id_column].cast(pa.string())
-            found = found_by_id(ids, stored.to_pylist(), reference)
+            if place.file not in self._listed:
+                stored = column.file.read([self.id_column])[self.id_column].cast(pa.string())
+                self._listed[place.file] = rows_by_id(stored.to_pylist(), reference)
+            listed = self._listed[place.file]
+            found = [listed.get(one) for one in ids]
         else:
             found = found_by_row(rows, column.starts[-1], reference)
         return ["" if row is None else f"{reference}[{row}]" for row in found]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from czsl.flags import Flag
 from czsl.images.adapter import BAND, MAX_BYTES, Opened
-from czsl.images.folder import ENDINGS, by_id, too_many_bytes
+from czsl.images.folder import ENDINGS, Listing, too_many_bytes
 from czsl.images.places import Places
 from czsl.images.unusable import UnusableImageError
 from czsl.remote import file_system, is_folder, list_files, read_bytes, stamp_and_size
@@ -48,6 +48,7 @@ class RemoteSource:
     def __init__(self, places: Places) -> None:
         self.places = places
         self._known: Opened[Known] = Opened()
+        self._listed: Opened[Listing] = Opened()
 
     def complete(
         self, reference: str, ids: Sequence[str], rows: NDArray[np.int64] | None
@@ -61,11 +62,13 @@ class RemoteSource:
         ServerError
             Where the server fails.
         """
-        named = BAND in reference or reference.lower().endswith(ENDINGS)
-        if named or not is_folder(reference):
-            return [reference] * len(ids)
-        names = list_files(reference)
-        return by_id(ids, [name.rpartition("/")[2] for name in names], reference)
+        if reference not in self._listed:
+            named = BAND in reference or reference.lower().endswith(ENDINGS)
+            if named or not is_folder(reference):
+                return [reference] * len(ids)
+            names = [name.rpartition("/")[2] for name in list_files(reference)]
+            self._listed[reference] = Listing(names, reference)
+        return self._listed[reference].find(ids)
 
     def outside(self, reference: str) -> str | None:
         """Name the folder that would have to be allowed first; None where all is well."""
