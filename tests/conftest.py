@@ -11,6 +11,19 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+@pytest.fixture
+def listed(monkeypatch) -> list[str]:
+    """The folders that this process lists during the test."""
+    folders, listdir = [], os.listdir
+
+    def listing(folder=".", /):
+        folders.append(str(folder))
+        return listdir(folder)
+
+    monkeypatch.setattr(os, "listdir", listing)
+    return folders
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data, which is not part of the repository."""

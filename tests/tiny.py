@@ -10,11 +10,14 @@ import csv
 import os
 import signal
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
@@ -106,6 +109,17 @@ def write_survey(folder: Path, *, tiers: str = "evu", count: int = 60) -> Path:
                 path.unlink()
             writer.writerow([name_of(index), *_row(index, int(kind), random, tiers)])
     return folder
+
+
+def write_containers(folder: Path) -> None:
+    """Put the images of a survey into ``cutouts.zip`` and ``cutouts.parquet`` too."""
+    paths = sorted((folder / "images").iterdir(), reverse=True)  # not in the table's order
+    with zipfile.ZipFile(folder / "cutouts.zip", "w") as archive:
+        for path in paths:
+            archive.write(path, path.name)
+    values = pa.array([path.read_bytes() for path in paths], pa.binary())
+    table = pa.table({"id": [path.stem for path in paths], "image": values})
+    pq.write_table(table, folder / "cutouts.parquet")
 
 
 def _row(index: int, kind: int, random: np.random.Generator, tiers: str) -> list[Any]:

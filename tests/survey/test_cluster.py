@@ -24,7 +24,7 @@ from czsl.survey.parts import opened, rows_kept
 from czsl.survey.predict import Asked, predict_table
 from czsl.survey.ray_cluster import seats
 from czsl.survey.work import Work
-from tiny import name_of, quick, tiny_catalogue, tiny_model, write_survey
+from tiny import name_of, quick, tiny_catalogue, tiny_model, write_containers, write_survey
 
 # Ray itself is imported by the first test, which has set its token.
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="needs the package 'ray'")
@@ -41,7 +41,9 @@ def token():
 
 @pytest.fixture(scope="module")
 def survey(tmp_path_factory):
-    return write_survey(tmp_path_factory.mktemp("ray") / "survey")
+    folder = write_survey(tmp_path_factory.mktemp("ray") / "survey")
+    write_containers(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +143,27 @@ def test_the_command_line_starts_ray_and_leaves_nothing(survey, model_folder, ex
     assert [path.name for path in folder.iterdir()] == ["predictions.parquet"]
     assert set(Path("/tmp").glob("ray*")) - before == set()
     same(folder / "predictions.parquet", expected)
+
+
+@pytest.mark.parametrize("images", ["cutouts.zip", "cutouts.parquet/image"])
+def test_images_in_a_container(survey, model, head, expected, tmp_path, images):
+    out = tmp_path / "a.parquet"
+    settings = {"engine": "ray", "address": head[1], "images": images}
+    assert predict_table(model, survey / "objects.csv", out, **settings).rows == 60
+    same(out, expected)
+
+
+def test_a_worker_lists_a_folder_once(survey, model, monkeypatch, listed):
+    """For all the parts that it is given; here it is no process of its own."""
+    for name in ("ARROW_DEFAULT_MEMORY_POOL", "OMP_WAIT_POLICY", "MALLOC_TRIM_THRESHOLD_"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # this process stays as it is
+    predictor = model.predictor
+    config = predictor.config(survey, str(survey / "objects.csv"), "images")
+    work = Work(predictor=predictor, judge=Asked().judge(predictor), config=config)
+    worker = cluster.PartWorker(work.without_device(), "cpu", 1)
+    answers = [worker.predict([part]) for part in scan_catalogue(config, rows=20)]
+    assert [len(table) for (table,) in answers] == [20, 20, 20]
+    assert listed.count(str(survey / "images")) == 1
 
 
 def test_a_killed_worker_changes_nothing(survey, model, head, expected, tmp_path):

@@ -12,7 +12,7 @@ from czsl.errors import CatalogueError, ModelError, WriteError
 from czsl.model import to_astropy
 from czsl.survey import predict as module
 from czsl.survey.predict import predict_table
-from tiny import name_of, quick, tiny_catalogue, tiny_model, write_survey
+from tiny import name_of, quick, tiny_catalogue, tiny_model, write_containers, write_survey
 
 COLUMNS = [
     "id",
@@ -28,7 +28,9 @@ COLUMNS = [
 
 @pytest.fixture(scope="module")
 def survey(tmp_path_factory):
-    return write_survey(tmp_path_factory.mktemp("predicted") / "survey")
+    folder = write_survey(tmp_path_factory.mktemp("predicted") / "survey")
+    write_containers(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,19 @@ def test_parts_of_a_table_give_what_the_whole_gives(survey, model, expected, tmp
     assert table["id"].to_pylist() == expected["id"].tolist()
     values = table["p_cw"].to_numpy()
     np.testing.assert_allclose(values, numbers(expected, "p_cw"), atol=1e-6)
+
+
+@pytest.mark.parametrize("images", ["images", "cutouts.zip", "cutouts.parquet/image"])
+def test_images_in_a_container(survey, model, expected, tmp_path, monkeypatch, images, listed):
+    """However many parts a table has, a folder is listed once."""
+    monkeypatch.setattr(module, "ROWS", 7)
+    out = tmp_path / "a.parquet"
+    predict_table(model, survey / "objects.csv", out, images=images, processes=1)
+    assert listed.count(str(survey / "images")) == (images == "images")
+    table = pq.read_table(out)
+    assert table["flags"].to_pylist() == expected["flags"].tolist()
+    for name in ("p_cw", "p_image_cw"):
+        np.testing.assert_allclose(table[name].to_numpy(), numbers(expected, name), atol=1e-6)
 
 
 @pytest.mark.parametrize(("limit", "rows"), [(5, 5), (20, 20), (25, 25), (100, 60)])
