@@ -75,6 +75,11 @@ class Part:
     why: str = ""
 
 
+def ids_of(rows: int) -> list[str]:
+    """Give so many ids."""
+    return [f"587722952767{row:06d}" for row in range(rows)]
+
+
 def columns_of(rows: int, votes: int, classes: int) -> dict[str, Any]:
     """Draw the columns of a survey: ids, places, votes, and a class for each tenth object."""
     random = np.random.default_rng(rows)
@@ -84,7 +89,7 @@ def columns_of(rows: int, votes: int, classes: int) -> dict[str, Any]:
     experts = np.array([f"c{k}" for k in range(classes)])[truth].astype(object)
     experts[random.random(rows) > 0.1] = None
     return {
-        "id": [f"587722952767{row:06d}" for row in range(rows)],
+        "id": ids_of(rows),
         "ra": random.uniform(0, 360, rows),
         "dec": np.degrees(np.arcsin(random.uniform(-1, 1, rows))),
         **{f"v{k}": random.poisson(shares[:, k] * 20 / (votes + 1)) for k in range(votes)},
@@ -198,7 +203,7 @@ def predicted(rows: int, classes: int) -> Iterator[pa.Table]:
     first, labels = posteriors(min(ROWS, rows), classes)
     table = pa.table(
         {
-            "id": [f"587722952767{row:06d}" for row in range(len(first))],
+            "id": ids_of(len(first)),
             "class": [f"c{k}" for k in labels],
             **{f"p_c{k}": first[:, k].astype(np.float32) for k in range(classes)},
             "flags": labels.astype(np.int32),
@@ -478,6 +483,42 @@ def building(folder: Path, rows: int, *, side: int, size: int) -> Work:
     return work
 
 
+def in_folder(rows: int, folder: Path) -> Work:
+    (folder / "images").mkdir()
+    for name in ids_of(rows):
+        (folder / f"images/{name}.jpg").touch()
+    return finding("images", rows, folder)
+
+
+def in_archive(rows: int, folder: Path) -> Work:
+    with zipfile.ZipFile(folder / "images.zip", "w") as archive:
+        for name in ids_of(rows):
+            archive.writestr(f"{name}.jpg", b"")
+    return finding("images.zip", rows, folder)
+
+
+def in_column(rows: int, folder: Path) -> Work:
+    names = ids_of(rows)
+    table = pa.table({"id": names, "image": pa.array([b""] * rows, pa.binary())})
+    write_table([table], folder / "images.parquet")
+    return finding("images.parquet/image", rows, folder)
+
+
+def finding(pattern: str, rows: int, folder: Path) -> Work:
+    """Find the images of all objects by their ids, as many at a time as predictions do."""
+    from czsl.images.source import open_source
+    from czsl.predictor import DECODED
+
+    names = np.random.default_rng(0).permutation(ids_of(rows)).tolist()
+    parts = [names[start : start + DECODED] for start in range(0, rows, DECODED)]
+
+    def work() -> object:
+        source = open_source(pattern, folder=folder)
+        return [all(source.locate(part, [pattern] * len(part))) for part in parts]
+
+    return work
+
+
 def stored(folder: Path, rows: int, size: int) -> tuple[Path, list[str]]:
     """Write a store of images without decoding."""
     from czsl.images.shards import SHARD_ROWS, Form, Shards
@@ -556,6 +597,7 @@ LARGE = (
     "the same work for each object, in arrays that outgrow the processor's caches, as in the "
     "comparison"
 )
+NAMED = "the same work for each object, in lists of names that outgrow the processor's caches"
 PARTS = (
     Part(
         name="for comparison: an array's rows copied at random",
@@ -608,6 +650,11 @@ PARTS = (
         sizes=(300, 1_000, 3_000, 10_000, 30_000),
         make=lambda rows, folder: building(folder, rows, side=16, size=8),
     ),
+    Part(name="images found in a folder", axis="objects", sizes=FEWER, make=in_folder, why=NAMED),
+    Part(
+        name="images found in an archive", axis="objects", sizes=FEWER, make=in_archive, why=NAMED
+    ),
+    Part(name="images found in Parquet", axis="objects", sizes=OBJECTS, make=in_column, why=NAMED),
     Part(name="image store, opened", axis="objects", sizes=OBJECTS, make=opening, why=SORTED),
     Part(
         name="image store, read at random", axis="objects", sizes=OBJECTS, make=gathering, why=LARGE
