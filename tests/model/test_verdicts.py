@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from czsl.decisions import Rule
 from czsl.errors import ConfigError
 from czsl.flags import Flag
 from czsl.record import Record
 from czsl.stages.sets import prediction_sets
+from czsl.survey.predict import Asked, predict_table
 from czsl.verdicts import Judge
 from tiny import quick, tiny_catalogue, tiny_config, tiny_model
 
@@ -98,6 +100,29 @@ def test_too_few_experts_for_sets_are_told_of(fitted):
     notes = [note for note in fitted[0].notes_ if note.startswith("sets:")]
     assert len(notes) == 3
     assert "'round' has too few experts' objects for a coverage of 0.9" in notes[0]
+
+
+def test_a_class_too_rare_for_a_coverage_that_is_asked_for_is_told_of(survey, fitted, tmp_path):
+    """At 85% a class takes six objects: with votes there are six, five and five."""
+    model, catalogue = fitted
+    out = tmp_path / "a.fits"
+    asked = Asked(coverage=0.85)
+    done = predict_table(model, survey / "objects.csv", out, asked=asked, processes=1)
+    assert [note.partition(": it")[0] for note in done.notes] == [
+        f"sets: {name!r} has too few experts' objects for a coverage of 0.85 (posterior from "
+        "votes, fused)"
+        for name in ("cw", "acw")
+    ]
+    lost = "cw (votes, fused); acw (votes, fused)"
+    with fits.open(out) as file:
+        assert file[1].header["CZSL in every set"] == lost
+    table = model.predict(catalogue, coverage=0.85)
+    assert table.meta["in every set"] == lost
+    known = np.array([source in ("votes", "fused") for source in np.ma.filled(table["source"], "")])
+    sets = np.ma.filled(table["set"], "")[known]
+    assert all("cw|acw" in words for words in sets.tolist())
+    assert not all("round" in words for words in sets.tolist())  # which has enough
+    assert model.predict(catalogue, coverage=0.5).meta["in every set"] == ""
 
 
 def test_weights_of_experts_are_read_and_those_that_cannot_be_are_refused(survey, tmp_path):
