@@ -1,11 +1,14 @@
 """Verdicts: what moves with the shares, what does not; sets made by objects held out."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from czsl.decisions import Rule
-from czsl.errors import ConfigError
+from czsl.errors import CatalogueError, ConfigError
 from czsl.flags import Flag
 from czsl.record import Record
 from czsl.stages.sets import prediction_sets
@@ -134,9 +137,33 @@ def test_weights_of_experts_are_read_and_those_that_cannot_be_are_refused(survey
     catalogue = tiny_catalogue(tmp_path, quick("default"), **config)
     assert catalogue.weights[:4].tolist() == [4, 2, 4, 2]
     assert catalogue.select(np.array([1])).weights.tolist() == [2]
-    rows[0], rows[1] = lines[1] + ",0", lines[2] + ","
+    rows[:2] = [lines[1] + ",0", lines[2] + ","]
+    rows[29:31] = [lines[30] + ",-1", lines[31] + ",inf"]
     (tmp_path / "objects.csv").write_text("\n".join([lines[0] + ",chance", *rows]) + "\n")
-    with pytest.raises(Exception, match=r"(?s)without a number.*zero, less or infinite"):
+    with pytest.raises(CatalogueError) as error:
         tiny_catalogue(tmp_path, quick("default"), **config)
+    told = str(error.value)
+    assert "1 expert object without a number, first in row 2" in told
+    assert "1 expert object that could not have been chosen, first in row 1" in told
+    assert "2 numbers that are negative or infinite, first in rows 30" in told
+    with pytest.raises(CatalogueError, match="2 numbers that are zero or less, first in rows 1"):
+        tiny_catalogue(tmp_path, quick("default"), classes={"weight": "chance"})
     with pytest.raises(ConfigError, match="'selection' and 'weight' are both given"):
         tiny_config(tmp_path, quick("default"), classes={"selection": "a", "weight": "b"})
+
+
+def test_of_what_experts_could_not_be_shown_no_class_is_ruled_out(survey, tmp_path):
+    """The chance of being chosen is 0 for an object without a class: nothing stands for it."""
+    own = shutil.copytree(survey, tmp_path / "survey")
+    lines = (own / "objects.csv").read_text().splitlines()
+    rows = [f"{line},{0 if row == 30 else 0.5}" for row, line in enumerate(lines[1:])]
+    (own / "objects.csv").write_text("\n".join([lines[0] + ",chance", *rows]) + "\n")
+    catalogue = tiny_catalogue(own, quick("default"), classes={"selection": "chance"})
+    assert catalogue.weights[30] == np.inf
+    model = tiny_model(seed=3).fit(catalogue)
+    sets = np.ma.filled(model.predict(catalogue, coverage=0.5)["set"], "")
+    assert sets[30] == "round|cw|acw"
+    assert min(len(words.split("|")) for words in sets[20:48].tolist()) == 1
+    plain = np.where(np.isinf(catalogue.weights), 2.0, catalogue.weights)
+    others = model.predict(replace(catalogue, weights=plain), coverage=0.5)["set"]
+    assert np.ma.filled(others, "")[30] != "round|cw|acw"
