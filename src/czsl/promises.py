@@ -9,6 +9,7 @@ from czsl.errors import ModelError
 from czsl.likeness import Likeness
 from czsl.recipes import Recipe
 from czsl.record import SOURCES, Record
+from czsl.stages.representative import TwoSample
 from czsl.stages.sets import needed, unsupported
 
 
@@ -98,12 +99,26 @@ def promise_notes(
     """Say which promises the experts' objects of a fit cannot support."""
     coverage = None if recipe.sets is None else recipe.sets.coverage
     notes = [*sets_notes(record, coverage, catalogue.classes)]
-    sample = likeness.two_sample
-    if sample is not None and sample.unlike and catalogue.weights is None:
-        notes.append(
-            f"the experts' images look unlike the others: a classifier tells them apart with an "
-            f"area under the curve of {sample.auc:.2f} ({sample.low:.2f} to {sample.high:.2f}); "
-            "scores and sets hold for objects like the experts'. Give experts a random sample, or "
-            "say in [classes] selection how likely each object was to be chosen"
-        )
+    if likeness.two_sample is not None and likeness.two_sample.unlike:
+        notes.append(_unlike_note(catalogue, likeness.two_sample))
     return tuple(notes)
+
+
+def _unlike_note(catalogue: Catalogue, sample: TwoSample) -> str:
+    """Say for which objects scores and sets hold, where the experts' images are told apart."""
+    found = (
+        "the experts' images look unlike the others: a classifier tells them apart with an "
+        f"area under the curve of {sample.auc:.2f} ({sample.low:.2f} to {sample.high:.2f}); "
+    )
+    classes = catalogue.config.classes
+    if catalogue.weights is None:
+        return (
+            f"{found}scores and sets hold for objects like the experts'. Give experts a random "
+            "sample, or say in [classes] selection how likely each object was to be chosen, which "
+            "weights the sets"
+        )
+    column = classes.selection or classes.weight
+    return (
+        f"{found}sets are weighted by {column!r}, scores are not and hold for objects like the "
+        "experts'"
+    )
