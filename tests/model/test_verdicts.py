@@ -71,6 +71,44 @@ def test_nothing_is_ruled_out_of_what_is_not_known():
     assert not Judge(record=known, rule=rule, coverage=None).judge(best, source).sets.any()
 
 
+def drawn(random, labels, gain: float):
+    """Draw posteriors that know a little of the classes, or with a large gain all."""
+    logits = random.normal(0, 1.5, (len(labels), 3)) + gain * np.eye(3)[labels]
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def test_sets_of_objects_held_out_keep_their_coverage_exactly():
+    """Over many draws of experts' objects and of one new object of each class.
+
+    Of n held-out objects of a class its sets cover from the coverage to 1 / (n + 1) more. What
+    taught is known by heart: were it counted, sets would be far too small.
+    """
+    random, draws, held = np.random.default_rng(0), 5000, np.array([9, 20, 45])
+    labels = np.repeat([0, 1, 2, 0, 1, 2], [*held, 40, 40, 40])
+    is_held = np.arange(len(labels)) < held.sum()
+    covered = np.zeros(3)
+    for _ in range(draws):
+        known = drawn(random, labels, 1.0)
+        known[~is_held] = drawn(random, labels[~is_held], 12.0)
+        unknown = np.full(known.shape, np.nan)
+        made = replace(
+            record(len(labels)),
+            labels=labels,
+            image=known,
+            votes=unknown,
+            fused=unknown,
+            held=is_held,
+            mirror=np.arange(3),
+        )
+        judge = Judge(record=made, rule=Rule(gains=np.eye(3)), coverage=0.9)
+        new = drawn(random, np.arange(3), 1.0)
+        covered += np.diag(judge.judge(new, np.array(["image"] * 3)).sets)
+    least, most = 0.9, 0.9 + 1 / (held + 1)
+    spread = 3 * np.sqrt(least * (1 - least) / draws)
+    assert (covered / draws > least - spread).all()
+    assert (covered / draws < most + spread).all()
+
+
 def test_objects_held_out_teach_nothing_and_make_the_sets(survey):
     recipe = quick("default", sets={"held_out": 0.5, "coverage": 0.5})
     catalogue = tiny_catalogue(survey, recipe)
