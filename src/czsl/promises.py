@@ -65,7 +65,18 @@ def in_every_set(
 
 
 def sets_notes(record: Record, coverage: float | None, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Say which classes stand in every set, arguments as for :func:`in_every_set`."""
+    """Say which classes stand in every set.
+
+    Parameters
+    ----------
+    record, coverage, classes
+        As for :func:`in_every_set`.
+
+    Returns
+    -------
+    tuple of str
+        A note for each such class.
+    """
     return tuple(
         f"sets: {name!r} has too few experts' objects for a coverage of {coverage:g} "
         f"(posterior from {', '.join(sources)}): it stands in every such set"
@@ -75,6 +86,11 @@ def sets_notes(record: Record, coverage: float | None, classes: tuple[str, ...])
 
 def check_coverage(record: Record, coverage: float, classes: tuple[str, ...]) -> None:
     """Refuse a coverage that no class has experts' objects enough for.
+
+    Parameters
+    ----------
+    record, coverage, classes
+        As for :func:`unsupported_classes`.
 
     Raises
     ------
@@ -96,7 +112,22 @@ def check_coverage(record: Record, coverage: float, classes: tuple[str, ...]) ->
 def promise_notes(
     catalogue: Catalogue, recipe: Recipe, record: Record, likeness: Likeness
 ) -> tuple[str, ...]:
-    """Say which promises the experts' objects of a fit cannot support."""
+    """Say which promises the experts' objects of a fit cannot support.
+
+    Parameters
+    ----------
+    catalogue, recipe
+        What was fitted, and how.
+    record
+        The experts' objects, as the model keeps them.
+    likeness
+        Whether their images look like the others.
+
+    Returns
+    -------
+    tuple of str
+        A note for each class that stands in every set, and one of images that look unlike.
+    """
     coverage = None if recipe.sets is None else recipe.sets.coverage
     notes = [*sets_notes(record, coverage, catalogue.classes)]
     if likeness.two_sample is not None and likeness.two_sample.unlike:
