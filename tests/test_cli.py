@@ -123,6 +123,7 @@ def test_fit_then_predict(survey: Path, tmp_path: Path) -> None:
     table = read_table(target, text=("id",))
     assert table.num_rows == 60
     assert table["class"].null_count == 1  # neither image nor votes
+    assert "note: sets: 'cw' has too few experts' objects for a coverage of 0.9" in result.output
 
 
 def test_fit_refuses_a_folder_that_holds_a_run(survey: Path, tmp_path: Path) -> None:

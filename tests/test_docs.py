@@ -1,5 +1,6 @@
 """The documentation says what is so: its snippets run, its names exist, it builds unwarned."""
 
+import importlib
 import json
 import os
 import re
@@ -134,6 +135,29 @@ def test_every_public_name_is_documented_with_an_example(name):
     documented = getattr(czsl, name).__doc__
     assert "Parameters\n" in documented
     assert ">>> " in documented
+
+
+def test_what_the_commands_do_is_among_the_public_names():
+    """Every name there is can be imported, and every command has its call."""
+    text = (ROOT / "docs" / "api" / "index.rst").read_text(encoding="utf-8")
+    names = re.findall(r"^   (czsl\.[\w.]+)$", text, re.MULTILINE)
+    assert len(names) == len(set(names))
+    for name in names:
+        module, _, inner = name.rpartition(".")
+        assert getattr(importlib.import_module(module), inner).__doc__, name
+    calls = {
+        "demo": ["run_demo"],
+        "init": ["guess_config"],
+        "check": ["check"],
+        "fit": ["fit_run"],
+        "compare": ["compare"],
+        "predict": ["predict_table", "Asked", "Predicted", "estimate_shares", "read_costs"],
+        "explain": ["explain_object", "Explanation", "write_explanation"],
+        "report": ["write_report"],
+    }
+    assert calls.keys() == cli.commands.keys()
+    public = {name.rpartition(".")[2] for name in names}
+    assert {call for needed in calls.values() for call in needed} <= public
 
 
 def test_the_commands_that_the_pages_name_exist_with_their_options():

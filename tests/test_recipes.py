@@ -139,6 +139,15 @@ def test_recipes_do_not_change_when_settings_do():
             {"transfer": {"kind": "perceptron", "image": True}},
             "'transfer.image' is true and 'transfer.kind' is 'perceptron', which does not look at",
         ),
+        (
+            {"pretrain": {"patience": 12}},
+            "'pretrain.patience' is 12 and 'pretrain.held_out' is 0, so that no row scores the "
+            "epochs and none is the best; set held_out, such as 0.1, or patience = 0",
+        ),
+        (
+            {"finetune": {"patience": 3, "held_out": 0}},
+            "'finetune.patience' is 3 and 'finetune.hel",
+        ),
         ("default", "settings, recipe: got 'default'; a table of settings is needed"),
     ],
 )

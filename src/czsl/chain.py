@@ -150,8 +150,6 @@ def _note_folds(work: Work) -> None:
         return
     labels, made = work.catalogue.experts[work.experts], len(np.unique(work.folds))
     counts = np.bincount(labels, minlength=len(work.catalogue.classes))
-    rare = int(np.where(counts > 0, counts, len(labels) + 1).argmin())
-    name, number = work.catalogue.classes[rare], int(counts[rare])
     if made < work.recipe.folds:
         given = ", ".join(
             f"{one} {count}"
@@ -161,10 +159,10 @@ def _note_folds(work: Work) -> None:
             f"{made} folds instead of {work.recipe.folds}: each is to have an expert's object of "
             f"every class, and there are {given}"
         )
-    if number == 1:
+    for alone in np.flatnonzero(counts == 1).tolist():
         work.note(
-            f"{name!r} has one object with an expert's class: the network that judges it "
-            "has seen none of its class, so its scores say little"
+            f"{work.catalogue.classes[alone]!r} has one object with an expert's class: the network "
+            "that judges it has seen none of its class, so its scores say little"
         )
 
 

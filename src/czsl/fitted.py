@@ -15,7 +15,6 @@ from torch import nn
 from czsl.bundle import ModelContent
 from czsl.catalogue import Catalogue, majority_class
 from czsl.decisions import make_rule
-from czsl.errors import ModelError
 from czsl.files import fingerprint
 from czsl.images.store import ImageStore
 from czsl.learned import Learned
@@ -23,6 +22,7 @@ from czsl.likeness import Likeness, look
 from czsl.nets.pretrained import encoder_json
 from czsl.predictions import Posteriors, predictions_table
 from czsl.predictor import Predictor, id_hashes
+from czsl.promises import check_coverage, in_every_set, promise_notes, unsupported_classes
 from czsl.quality import vote_flags
 from czsl.recipes import Recipe
 from czsl.record import SOURCES, Record
@@ -32,7 +32,6 @@ from czsl.stages.calibrate import Calibrator
 from czsl.stages.context import tensor_digest
 from czsl.stages.infer import open_reader
 from czsl.stages.map_table import map_table
-from czsl.stages.sets import unsupported
 from czsl.stages.targets import make_layout, vote_targets
 from czsl.verdicts import Judge
 
@@ -170,25 +169,40 @@ def make_judge(
     if coverage is None:
         coverage = None if sets is None else sets.coverage
     else:
-        _check_coverage(record, coverage, content.classes.names)
+        check_coverage(record, coverage, content.classes.names)
     rule = make_rule(decide, record.best(), record.labels, record.prior, content.classes.names)
     return Judge(record=record, rule=rule, coverage=coverage)
 
 
-def _check_coverage(record: Record, coverage: float, classes: tuple[str, ...]) -> None:
-    """Refuse a coverage that no class has experts' objects enough for."""
-    calibrations = [record.calibration(name) for name in SOURCES]
-    known = [made for made in calibrations if made is not None]
-    if any(len(unsupported(made, coverage)) < len(classes) for made in known):
-        return
-    counts = np.bincount(record.labels, minlength=len(classes)).tolist()
-    given = ", ".join(f"{name} {count}" for name, count in zip(classes, counts, strict=True))
-    needed = int(np.ceil(1 / (1 - coverage) - 1e-9)) - 1
-    raise ModelError(
-        f"a coverage of {coverage:g} takes {needed} experts' objects of a class that the model "
-        f"was scored on, and it has {given}: every set would hold every class; ask for less, or "
-        "fit with more experts' classes"
-    )
+def predictions_metadata(predictor: Predictor, judge: Judge, decide: str | Path) -> dict[str, str]:
+    """Say what predictions say of themselves.
+
+    Parameters
+    ----------
+    predictor
+        The model.
+    judge
+        What decides.
+    decide
+        By which rule, as for :func:`make_judge`.
+
+    Returns
+    -------
+    dict
+        ``model``, ``fingerprint``, ``czsl`` (the version that fitted it), ``decide``,
+        ``coverage`` and ``in every set``: the classes that have too few experts' objects for
+        it, each with the sources of the posteriors where that is so.
+    """
+    content, coverage = predictor.content, judge.coverage
+    lost = in_every_set(predictor.record, coverage, content.classes.names)
+    return {
+        "model": content.name,
+        "fingerprint": content.fingerprint,
+        "czsl": content.version,
+        "decide": str(decide),
+        "coverage": "" if coverage is None else f"{coverage:g}",
+        "in every set": "; ".join(f"{name} ({', '.join(given)})" for name, given in lost.items()),
+    }
 
 
 def _taught(catalogue: Catalogue, images: ImageStore, learned: Learned) -> NDArray[np.bool_]:
@@ -249,41 +263,13 @@ def _sets(record: Record, recipe: Recipe, classes: tuple[str, ...]) -> dict[str,
     """Say how sets are made, and which classes have too few experts for them."""
     if recipe.sets is None:
         return {}
-    calibrations = {name: record.calibration(name) for name in SOURCES}
     coverage = recipe.sets.coverage
     return {
         "coverage": coverage,
         "method": "held out" if recipe.sets.held_out else "cross-conformal",
         "weighted": bool(np.ptp(record.weights) > 0) if len(record.weights) else False,
-        "unsupported": {
-            name: [classes[k] for k in unsupported(made, coverage)]
-            for name, made in calibrations.items()
-            if made is not None
-        },
+        "unsupported": unsupported_classes(record, coverage, classes),
     }
-
-
-def _notes(catalogue: Catalogue, sets: dict[str, Any], likeness: Likeness) -> tuple[str, ...]:
-    """Say which promises the experts' objects cannot support."""
-    notes = []
-    lost: dict[str, list[str]] = {}
-    for source, names in sets.get("unsupported", {}).items():
-        for name in names:
-            lost.setdefault(name, []).append(source)
-    notes += [
-        f"sets: {name!r} has too few experts' objects for a coverage of {sets['coverage']:g} "
-        f"(posterior from {', '.join(sources)}): it stands in every such set"
-        for name, sources in lost.items()
-    ]
-    sample = likeness.two_sample
-    if sample is not None and sample.unlike and catalogue.weights is None:
-        notes.append(
-            f"the experts' images look unlike the others: a classifier tells them apart with an "
-            f"area under the curve of {sample.auc:.2f} ({sample.low:.2f} to {sample.high:.2f}); "
-            "scores and sets hold for objects like the experts'. Give experts a random sample, or "
-            "say in [classes] selection how likely each object was to be chosen"
-        )
-    return tuple(notes)
 
 
 def _content(
@@ -304,7 +290,7 @@ def _content(
     collapsed = learned.transfer is not None and learned.transfer.collapsed
     weights = [tensor_digest(network) for network in learned.networks]
     transfer = "collapsed" if collapsed else "fitted" if learned.transfer else "none"
-    sample, sets = likeness.two_sample, _sets(record, recipe, config.classes.names)
+    sample = likeness.two_sample
     calibration = (learned.calibrator.temperature, learned.calibrator.lapse)
     return ModelContent(
         version=metadata.version("czsl"),
@@ -325,10 +311,10 @@ def _content(
         transfer=transfer,
         scores=_scores(catalogue, record),
         calibration=_calibration(record, learned.calibrator),
-        sets=sets,
+        sets=_sets(record, recipe, config.classes.names),
         choices=learned.choices,
         representative=None if sample is None else sample.as_dict(),
-        notes=(*learned.notes, *_notes(catalogue, sets, likeness)),
+        notes=(*learned.notes, *promise_notes(catalogue, recipe, record, likeness)),
         data={"tiers": tiers, "seed": seed, "images": images.fingerprint},
     )
 

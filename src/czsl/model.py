@@ -15,7 +15,13 @@ from czsl.catalogue import Catalogue
 from czsl.catalogue.duplicates import Seen
 from czsl.chain import learn
 from czsl.errors import NotFittedError
-from czsl.fitted import make_judge, make_predictor, out_of_fold_table, transfer_map
+from czsl.fitted import (
+    make_judge,
+    make_predictor,
+    out_of_fold_table,
+    predictions_metadata,
+    transfer_map,
+)
 from czsl.imaging import open_images
 from czsl.nets.pretrained import open_encoder
 from czsl.predictions import predictions_table
@@ -231,7 +237,10 @@ class CzSL:
         Returns
         -------
         astropy.table.Table
-            Columns as in :func:`czsl.predictions.predictions_table`.
+            Columns as in :func:`czsl.predictions.predictions_table`. Its ``meta`` says what
+            ``czsl predict`` writes into a file: ``model``, ``fingerprint``, ``czsl``,
+            ``decide``, ``coverage``, and ``in every set``, the classes that have too few
+            experts' objects for it.
 
         Raises
         ------
@@ -247,7 +256,9 @@ class CzSL:
             posteriors = predictor.posteriors(catalogue, decoder)
         posteriors = posteriors.marked(Seen().add(posteriors.hashes, catalogue.positions))
         verdicts = judge.judge(posteriors.best, posteriors.source, catalogue.weights)
-        return to_astropy(predictions_table(catalogue, posteriors, verdicts))
+        table = to_astropy(predictions_table(catalogue, posteriors, verdicts))
+        table.meta.update(predictions_metadata(predictor, judge, decide))
+        return table
 
     def save(self, folder: str | Path) -> None:
         """Write the model folder: JSON, safetensors and a card to read; no pickle.

@@ -174,9 +174,10 @@ class ClassesSettings(Settings):
         Classes that swap when the image is mirrored.
     selection
         Column of the probability, up to a factor, with which an object was given to experts,
-        where they saw no random sample.
+        where they saw no random sample; 0 only for objects that they could not be shown.
     weight
-        In its place, column of the number of objects that each stands for, up to a factor.
+        In its place, column of the number of objects that each stands for, up to a factor;
+        infinite for objects that experts could not be shown.
     """
 
     column: str

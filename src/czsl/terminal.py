@@ -226,6 +226,7 @@ def show_fit(model: CzSL, run: Run) -> None:
 
 def show_predicted(done: Predicted) -> None:
     """Print what became of a table."""
+    show_warnings(done.notes)
     flags = ", ".join(f"{count:,} {name}" for name, count in sorted(done.flags.items()))
     console.print(
         f"{done.rows:,} objects predicted: {done.path}" + (f"  ({flags})" if flags else "")

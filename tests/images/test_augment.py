@@ -266,9 +266,13 @@ def test_blur_is_scipys_and_keeps_the_mean(side):
 
 
 def test_corners_do_not_tell_the_angle():
-    """No corner is empty; and with a margin it shows what is there, not a reflection."""
-    even = augment(torch.full((64, 1, 17, 17), 0.7), Augment(), generator(), view=17)[0]
-    torch.testing.assert_close(even, torch.full_like(even, 0.7))
+    """No corner is empty but holds the reflection; with a margin it shows what is there."""
+    images = torch.rand(64, 3, 17, 17, generator=generator())
+    laid_out = torch.from_numpy(np.pad(images, ((0, 0), (0, 0), (17, 17), (17, 17)), "symmetric"))
+    found, expected = (
+        augment(one, Augment(), generator(), view=17)[0] for one in (images, laid_out)
+    )
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
     side, view = 40, 24  # 24 times the root of 2, and the shift and the zoom, are within 40
     rows, columns = np.mgrid[:side, :side] - (side - 1) / 2
     inner = torch.from_numpy(np.hypot(rows, columns) <= 20).float()

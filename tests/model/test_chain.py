@@ -123,7 +123,8 @@ def test_posteriors_out_of_fold_are_those_of_the_folds_own_transfer(tmp_path, su
 
 
 def test_folds_are_those_of_the_table(survey, tmp_path):
-    found, catalogue = learned(survey, tmp_path, "czsl2023", sections=FOLDS)
+    found, catalogue = learned(survey, tmp_path, "czsl2023", sections=FOLDS, folds=5)
+    assert not [note for note in found.notes if "folds instead" in note]
     np.testing.assert_array_equal(found.folds, catalogue.folds[found.experts])
 
 
@@ -209,14 +210,31 @@ def test_reconstruct_is_left_out_where_every_object_has_a_class(tmp_path):
     assert "reconstruct is left out: every object has an expert's class" in found.notes
 
 
-@pytest.mark.parametrize("kept", [1, 3])
-def test_fewer_experts_than_folds(tmp_path, kept):
+FEWER = "folds instead of 5: each is to have an expert's object of every class, and there are"
+ONE = (
+    "has one object with an expert's class: the network that judges it has seen none of its class, "
+    "so its scores say little"
+)
+
+
+@pytest.mark.parametrize(
+    ("kept", "folds", "notes"),
+    [
+        (1, 1, []),
+        (3, 3, [f"3 {FEWER} round 1, cw 1, acw 1", *(f"{name!r} {ONE}" for name in CLASSES)]),
+        (5, 2, [f"2 {FEWER} round 2, cw 2, acw 1", f"'acw' {ONE}"]),
+    ],
+)
+def test_fewer_experts_than_folds(tmp_path, kept, folds, notes):
     survey = alone(tmp_path)
     rewrite(survey, lambda row, cells: cells.update(expert=cells["expert"] if row < kept else ""))
     found, _ = learned(survey, tmp_path / "a", "default", folds=5)
     assert len(found.experts) == kept
-    assert len(found.networks) == kept
+    assert len(found.networks) == folds
     assert found.from_answers == (kept == 1)
+    assert [
+        note for note in found.notes if "folds instead" in note or "one object" in note
+    ] == notes
     assert np.isfinite(found.image_posterior).all()
 
 

@@ -1,13 +1,18 @@
 """Verdicts: what moves with the shares, what does not; sets made by objects held out."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from czsl.decisions import Rule
-from czsl.errors import ConfigError
+from czsl.errors import CatalogueError, ConfigError
 from czsl.flags import Flag
 from czsl.record import Record
 from czsl.stages.sets import prediction_sets
+from czsl.survey.predict import Asked, predict_table
 from czsl.verdicts import Judge
 from tiny import quick, tiny_catalogue, tiny_config, tiny_model
 
@@ -66,6 +71,44 @@ def test_nothing_is_ruled_out_of_what_is_not_known():
     assert not Judge(record=known, rule=rule, coverage=None).judge(best, source).sets.any()
 
 
+def drawn(random, labels, gain: float):
+    """Draw posteriors that know a little of the classes, or with a large gain all."""
+    logits = random.normal(0, 1.5, (len(labels), 3)) + gain * np.eye(3)[labels]
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def test_sets_of_objects_held_out_keep_their_coverage_exactly():
+    """Over many draws of experts' objects and of one new object of each class.
+
+    Of n held-out objects of a class its sets cover from the coverage to 1 / (n + 1) more. What
+    taught is known by heart: were it counted, sets would be far too small.
+    """
+    random, draws, held = np.random.default_rng(0), 5000, np.array([9, 20, 45])
+    labels = np.repeat([0, 1, 2, 0, 1, 2], [*held, 40, 40, 40])
+    is_held = np.arange(len(labels)) < held.sum()
+    covered = np.zeros(3)
+    for _ in range(draws):
+        known = drawn(random, labels, 1.0)
+        known[~is_held] = drawn(random, labels[~is_held], 12.0)
+        unknown = np.full(known.shape, np.nan)
+        made = replace(
+            record(len(labels)),
+            labels=labels,
+            image=known,
+            votes=unknown,
+            fused=unknown,
+            held=is_held,
+            mirror=np.arange(3),
+        )
+        judge = Judge(record=made, rule=Rule(gains=np.eye(3)), coverage=0.9)
+        new = drawn(random, np.arange(3), 1.0)
+        covered += np.diag(judge.judge(new, np.array(["image"] * 3)).sets)
+    least, most = 0.9, 0.9 + 1 / (held + 1)
+    spread = 3 * np.sqrt(least * (1 - least) / draws)
+    assert (covered / draws > least - spread).all()
+    assert (covered / draws < most + spread).all()
+
+
 def test_objects_held_out_teach_nothing_and_make_the_sets(survey):
     recipe = quick("default", sets={"held_out": 0.5, "coverage": 0.5})
     catalogue = tiny_catalogue(survey, recipe)
@@ -100,6 +143,29 @@ def test_too_few_experts_for_sets_are_told_of(fitted):
     assert "'round' has too few experts' objects for a coverage of 0.9" in notes[0]
 
 
+def test_a_class_too_rare_for_a_coverage_that_is_asked_for_is_told_of(survey, fitted, tmp_path):
+    """At 85% a class takes six objects: with votes there are six, five and five."""
+    model, catalogue = fitted
+    out = tmp_path / "a.fits"
+    asked = Asked(coverage=0.85)
+    done = predict_table(model, survey / "objects.csv", out, asked=asked, processes=1)
+    assert [note.partition(": it")[0] for note in done.notes] == [
+        f"sets: {name!r} has too few experts' objects for a coverage of 0.85 (posterior from "
+        "votes, fused)"
+        for name in ("cw", "acw")
+    ]
+    lost = "cw (votes, fused); acw (votes, fused)"
+    with fits.open(out) as file:
+        assert file[1].header["CZSL in every set"] == lost
+    table = model.predict(catalogue, coverage=0.85)
+    assert table.meta["in every set"] == lost
+    known = np.array([source in ("votes", "fused") for source in np.ma.filled(table["source"], "")])
+    sets = np.ma.filled(table["set"], "")[known]
+    assert all("cw|acw" in words for words in sets.tolist())
+    assert not all("round" in words for words in sets.tolist())  # which has enough
+    assert model.predict(catalogue, coverage=0.5).meta["in every set"] == ""
+
+
 def test_weights_of_experts_are_read_and_those_that_cannot_be_are_refused(survey, tmp_path):
     lines = (survey / "objects.csv").read_text().splitlines()
     chances = [f",{0.5 if row % 2 else 0.25}" for row in range(len(lines) - 1)]
@@ -109,9 +175,33 @@ def test_weights_of_experts_are_read_and_those_that_cannot_be_are_refused(survey
     catalogue = tiny_catalogue(tmp_path, quick("default"), **config)
     assert catalogue.weights[:4].tolist() == [4, 2, 4, 2]
     assert catalogue.select(np.array([1])).weights.tolist() == [2]
-    rows[0], rows[1] = lines[1] + ",0", lines[2] + ","
+    rows[:2] = [lines[1] + ",0", lines[2] + ","]
+    rows[29:31] = [lines[30] + ",-1", lines[31] + ",inf"]
     (tmp_path / "objects.csv").write_text("\n".join([lines[0] + ",chance", *rows]) + "\n")
-    with pytest.raises(Exception, match=r"(?s)without a number.*zero, less or infinite"):
+    with pytest.raises(CatalogueError) as error:
         tiny_catalogue(tmp_path, quick("default"), **config)
+    told = str(error.value)
+    assert "1 expert object without a number, first in row 2" in told
+    assert "1 expert object that could not have been chosen, first in row 1" in told
+    assert "2 numbers that are negative or infinite, first in rows 30" in told
+    with pytest.raises(CatalogueError, match="2 numbers that are zero or less, first in rows 1"):
+        tiny_catalogue(tmp_path, quick("default"), classes={"weight": "chance"})
     with pytest.raises(ConfigError, match="'selection' and 'weight' are both given"):
         tiny_config(tmp_path, quick("default"), classes={"selection": "a", "weight": "b"})
+
+
+def test_of_what_experts_could_not_be_shown_no_class_is_ruled_out(survey, tmp_path):
+    """The chance of being chosen is 0 for an object without a class: nothing stands for it."""
+    own = shutil.copytree(survey, tmp_path / "survey")
+    lines = (own / "objects.csv").read_text().splitlines()
+    rows = [f"{line},{0 if row == 30 else 0.5}" for row, line in enumerate(lines[1:])]
+    (own / "objects.csv").write_text("\n".join([lines[0] + ",chance", *rows]) + "\n")
+    catalogue = tiny_catalogue(own, quick("default"), classes={"selection": "chance"})
+    assert catalogue.weights[30] == np.inf
+    model = tiny_model(seed=3).fit(catalogue)
+    sets = np.ma.filled(model.predict(catalogue, coverage=0.5)["set"], "")
+    assert sets[30] == "round|cw|acw"
+    assert min(len(words.split("|")) for words in sets[20:48].tolist()) == 1
+    plain = np.where(np.isinf(catalogue.weights), 2.0, catalogue.weights)
+    others = model.predict(replace(catalogue, weights=plain), coverage=0.5)["set"]
+    assert np.ma.filled(others, "")[30] != "round|cw|acw"

@@ -103,6 +103,18 @@ def test_a_weight_that_is_not_known_is_the_mean_of_the_class():
         np.testing.assert_allclose(found[:, k], expected[:, k])
 
 
+def test_of_an_infinite_weight_no_class_is_ruled_out():
+    known, (posterior, _) = calibration(60), drawn(4, seed=2)
+    own = np.array([1.0, np.inf, 1.0, np.nan])
+    found = p_values(known, posterior, own)
+    assert (found[1] == 1).all()
+    without = p_values(known, posterior, np.array([1.0, 1e12, 1.0, np.nan]))
+    np.testing.assert_allclose(found, without, atol=1e-9)
+    assert prediction_sets(known, posterior, 0.9, own)[1].all()
+    nobody = Calibration(posterior=np.zeros((0, 3)), labels=np.zeros(0, int), weights=np.zeros(0))
+    assert (p_values(nobody, posterior, own) == 1).all()
+
+
 def test_no_set_is_empty_and_higher_coverage_only_adds():
     known = calibration(100)
     posterior, _ = drawn(500, seed=7)

@@ -1,5 +1,7 @@
 """What one object is told of, and the survey's shares."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -48,6 +50,22 @@ def test_an_experts_object_is_explained_out_of_fold(run):
     assert list(found.posteriors["image"].values()) == pytest.approx(record.image[4].tolist())
     assert found.expert == "cw"
     assert name_of(4) not in [one.name for one in found.neighbours]
+
+
+@pytest.mark.parametrize("votes", [[0.9, 0.05, 0.05], [0.05, 0.9, 0.05]])
+def test_an_experts_object_is_flagged_by_the_posteriors_that_are_shown(run, votes):
+    """Whatever image and votes say of it once both have learned from it."""
+    folder = run[1]
+    model = tiny_model().load(folder / "model", device="cpu", threads=1)
+    record = model.predictor.record
+    image = record.image.copy()
+    image[4], given = [0.02, 0.97, 0.01], record.votes.copy()
+    given[4] = votes
+    model._predictor = replace(model.predictor, record=replace(record, image=image, votes=given))
+    found = explain_object(model, folder / "model", name_of(4), processes=1)
+    assert list(found.posteriors["votes"].values()) == votes
+    assert ("image_votes_disagree" in found.flags) == (votes[0] == 0.9)
+    assert "trained_on" not in found.flags
 
 
 def test_an_object_of_which_nothing_is_known(run):

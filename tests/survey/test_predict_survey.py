@@ -110,6 +110,17 @@ def test_the_model_is_named_in_the_metadata(survey, model, tmp_path):
     assert metadata[b"fingerprint"].decode() == content.fingerprint
 
 
+def test_a_file_and_a_table_in_python_say_the_same_of_themselves(survey, model, expected, tmp_path):
+    out = tmp_path / "a.parquet"
+    predict_table(model, survey / "objects.csv", out, processes=1, limit=3)
+    written = {k.decode(): v.decode() for k, v in pq.read_schema(out).metadata.items()}
+    assert expected.meta == {name: written[name] for name in expected.meta}
+    assert list(expected.meta)[:4] == ["model", "fingerprint", "czsl", "decide"]
+    assert model.predict(
+        tiny_catalogue(survey, quick("czsl2023")), decide="gmean", coverage=0.5
+    ).meta.items() >= {("decide", "gmean"), ("coverage", "0.5")}
+
+
 def test_a_table_of_ids_alone_is_enough(survey, model, expected, tmp_path):
     """Neither votes nor experts: another survey, somewhere else."""
     table = tmp_path / "others.csv"

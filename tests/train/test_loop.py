@@ -191,6 +191,13 @@ def test_patience_lasts_longer_where_few_rows_need_more_epochs(tmp_path):
     assert len(hasty) < len(history)
 
 
+def test_where_no_row_is_held_out_patience_stops_nothing(tmp_path):
+    patient, _ = run(tmp_path / "a", Training(**{**SGD, "patience": 2, "held_out": 0.01}))
+    plain, history = run(tmp_path / "b", Training(**SGD))
+    assert len(history) == 5
+    assert same(patient, plain)
+
+
 def test_without_patience_the_last_epoch_is_given(tmp_path):
     training = Training(**{**SGD, "rate": 0.5})
     weights, history = run(tmp_path, training, held_out=range(20, 40))

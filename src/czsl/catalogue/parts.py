@@ -277,22 +277,26 @@ def read_weights(
 ) -> NDArray[np.float64] | None:
     """Read how many objects each stands for, up to a factor, (object,); NaN where missing.
 
-    None where the configuration names no such column, or the table lacks it. An expert's
-    object needs a weight, and none is zero or less.
+    None where the configuration names no such column, or the table lacks it. An expert's object
+    needs a finite weight above 0. Another's is infinite where experts could not be shown it:
+    none of their objects stands for it.
     """
-    column = config.classes.selection or config.classes.weight
+    column, inverse = config.classes.selection or config.classes.weight, not config.classes.weight
     if column is None or not objects.have([column]):
         return None
     values = objects.numbers(column)
-    lost = np.flatnonzero(np.isnan(values) & (experts >= 0))
+    with np.errstate(divide="ignore"):
+        weights = 1 / values if inverse else values
+    is_expert = experts >= 0
     remedy = "give every object that has an expert's class a number above 0"
+    lost = np.flatnonzero(np.isnan(values) & is_expert)
     objects.note(column, "expert object{s} without a number", lost, remedy)
-    wrong = np.flatnonzero((values <= 0) | np.isinf(values))
-    objects.note(column, "number{s} that are zero, less or infinite", wrong, remedy)
-    if config.classes.weight is not None:
-        return values
-    with np.errstate(divide="ignore"):  # noted above
-        return 1 / values
+    never = np.flatnonzero(np.isposinf(weights) & is_expert)
+    objects.note(column, "expert object{s} that could not have been chosen", never, remedy)
+    wrong = np.flatnonzero(weights <= 0)
+    what = ("negative or infinite", "zero or more") if inverse else ("zero or less", "above zero")
+    objects.note(column, f"number{{s}} that are {what[0]}", wrong, f"numbers are {what[1]}")
+    return weights
 
 
 def read_folds(objects: Objects, column: str, experts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -85,8 +85,20 @@ class Recipe(Settings):
                 f"'transfer.image' is true and 'transfer.kind' is {self.transfer.kind!r}, which "
                 'does not look at images; set kind = "logistic" or image = false'
             )
+        slips += [
+            f"'{name}.patience' is {stage.patience} and '{name}.held_out' is 0, so that no row "
+            "scores the epochs and none is the best; set held_out, such as 0.1, or patience = 0"
+            for name, stage in self._trainings.items()
+            if stage.patience and not stage.held_out
+        ]
         refuse(slips)
         return self
+
+    @property
+    def _trainings(self) -> dict[str, Training]:
+        """The stages that train a network."""
+        stages = {name: getattr(self, name) for name in ("reconstruct", "pretrain", "finetune")}
+        return {name: stage for name, stage in stages.items() if stage is not None}
 
     @property
     def mirrors(self) -> bool:

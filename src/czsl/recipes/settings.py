@@ -72,7 +72,8 @@ class Training(Settings):
     average
         Decay per step of the moving average of the weights; 0 is none.
     patience
-        Epochs without a better held-out score after which training stops; 0 is never.
+        Epochs without a better held-out score after which training stops; 0 is never. It takes
+        ``held_out``.
         Where ``images`` asks for more epochs, it lasts longer in proportion.
     held_out
         Share of the training rows that score the epochs and train nothing.

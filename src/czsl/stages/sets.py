@@ -112,7 +112,8 @@ def p_values(calibration: Calibration, posterior: Floats, weights: Floats | None
         Posterior of other objects, shape (object, class).
     weights
         Their weights, shape (object,); of those that are not known (NaN) the mean weight of
-        the class's experts' objects is taken, for which the coverage is approximate.
+        the class's experts' objects is taken, for which the coverage is approximate. Of an
+        infinite weight, an object unlike any that experts could see, every p-value is 1.
 
     Returns
     -------
@@ -137,7 +138,9 @@ def p_values(calibration: Calibration, posterior: Floats, weights: Floats | None
         if weights is not None:
             own = np.where(np.isnan(weights), typical, weights)
         upto = running[np.searchsorted(scores, posterior[:, k], side="right")]
-        found[:, k] = (own + upto) / (own + running[-1])
+        unlike = np.isinf(own)
+        own = np.where(unlike, 1.0, own)
+        found[:, k] = np.where(unlike, 1.0, (own + upto) / (own + running[-1]))
     found[~known_rows(posterior)] = np.nan
     return found
 

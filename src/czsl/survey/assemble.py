@@ -38,12 +38,15 @@ class Predicted:
         How many rows bear each flag, by its name.
     shares
         Shares of the classes, where they were estimated anew.
+    notes
+        Which classes stand in every set, for want of experts' objects.
     """
 
     path: Path
     rows: int = 0
     flags: Counter[str] = field(default_factory=Counter)
     shares: Shares | None = None
+    notes: tuple[str, ...] = ()
 
 
 def with_identity(table: pa.Table, catalogue: Catalogue, posteriors: Posteriors) -> pa.Table:

@@ -18,6 +18,7 @@ from czsl.images.augment import central_pixels
 from czsl.model import CzSL
 from czsl.predictions import Posteriors, set_names, votes_on
 from czsl.predictor import Predictor
+from czsl.quality import disagreeing
 from czsl.remote import absolute, beside
 from czsl.run import Run
 
@@ -36,8 +37,8 @@ class Neighbour:
     expert
         The experts' class.
     distance
-        In the feature space of the first network, in units of the median distance between
-        experts' objects.
+        From the object in the feature space of the first network, in units of the median of
+        all experts' objects' distances from it.
     pixels
         What the networks see of its image, shape (row, column, channel); None where the image
         is not there any more.
@@ -80,7 +81,8 @@ class Explanation:
     number
         Volunteers on the object; None where unknown.
     flags
-        Name and meaning of each flag that is set.
+        Name and meaning of each flag that is set, by the posteriors above: of an expert's
+        object these are of what had not learned from it, so it is not said to be trained on.
     neighbours
         Experts' objects that look most alike, the likest first.
     """
@@ -222,9 +224,10 @@ def _out_of_fold(predictor: Predictor, name: str, posteriors: Posteriors) -> Pos
     place = np.flatnonzero(record.ids == name)
     if not len(place):
         return posteriors
-    return replace(
-        posteriors, image=record.image[place], votes=record.votes[place], fused=record.fused[place]
-    )
+    image, votes = record.image[place], record.votes[place]
+    flags = posteriors.flags & ~np.uint32(Flag.TRAINED_ON | Flag.IMAGE_VOTES_DISAGREE)
+    flags[disagreeing(image, votes)] |= np.uint32(Flag.IMAGE_VOTES_DISAGREE)
+    return replace(posteriors, image=image, votes=votes, fused=record.fused[place], flags=flags)
 
 
 def _votes(catalogue: Catalogue) -> dict[str, dict[str, float]]:

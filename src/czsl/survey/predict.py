@@ -16,10 +16,11 @@ from czsl.catalogue import Catalogue, scan_catalogue
 from czsl.catalogue.write import check_ending
 from czsl.errors import ArgumentError
 from czsl.files import fingerprint
-from czsl.fitted import make_judge
+from czsl.fitted import make_judge, predictions_metadata
 from czsl.machine import give_back_memory
 from czsl.model import CzSL
 from czsl.predictor import Predictor
+from czsl.promises import sets_notes
 from czsl.remote import absolute, beside, is_address, stamp_and_size
 from czsl.survey.assemble import Predicted, assemble
 from czsl.survey.parts import Parts, opened
@@ -128,7 +129,7 @@ def predict_table(
     Returns
     -------
     Predicted
-        How many rows, and how many bear each flag.
+        How many rows, how many bear each flag, and what the sets cannot promise.
 
     Raises
     ------
@@ -174,10 +175,12 @@ def predict_table(
             out,
             work.judge,
             classes=predictor.content.classes.names,
-            metadata=_metadata(work, asked),
+            metadata=predictions_metadata(predictor, work.judge, asked.decide),
             reestimated=asked.reestimate,
         )
         parts.remove()
+    classes = predictor.content.classes.names
+    done.notes = sets_notes(predictor.record, work.judge.coverage, classes)
     return done
 
 
@@ -233,18 +236,6 @@ def _state(work: Work, asked: Asked, table: str | Path, limit: int | None) -> di
         "--folder": str(work.config.folder.resolve()),
         "--limit": limit,
         **asked.state(),
-    }
-
-
-def _metadata(work: Work, asked: Asked) -> dict[str, str]:
-    """Say what the catalogue says of itself."""
-    content, coverage = work.predictor.content, work.judge.coverage
-    return {
-        "model": content.name,
-        "fingerprint": content.fingerprint,
-        "czsl": content.version,
-        "decide": str(asked.decide),
-        "coverage": "" if coverage is None else f"{coverage:g}",
     }
 
 

@@ -121,7 +121,7 @@ def train(
     -------
     dict of Tensor
         Weights: averaged where the training asks for it, of the best epoch where it
-        has patience, otherwise of the last.
+        has patience and rows are held out, otherwise of the last.
     list of dict
         The epochs.
 
@@ -138,7 +138,8 @@ def train(
     learns, optimiser = _set_up(state, loss, sharing, fabric)
     epochs = epochs_needed(training, samples.in_epoch)
     shown = samples.in_epoch * training.shown
-    patience = math.ceil(training.patience * epochs / training.epochs)
+    # Of a few rows none may be held out: then no epoch is the best, and none is waited for.
+    patience = math.ceil(training.patience * epochs / training.epochs) if len(held_out) else 0
     steps = epochs * math.ceil(samples.in_epoch / objects_in_batch(training))
     for epoch in range(len(state.history) + 1, epochs + 1):
         if patience and epoch - 1 - state.best_epoch >= patience:
