@@ -362,12 +362,13 @@ def fusion_classes(classes: int, folder: Path) -> Work:
 
 def fusing(rows: int, classes: int) -> Work:
     """Fit the fusion of image and votes."""
-    from czsl.stages.fuse import fit_fusion
+    from czsl.stages.fuse import Sources, fit_fusion
 
     image, labels = posteriors(rows, classes)
     votes = 0.7 * image + 0.3 * posteriors(rows, classes, seed=1)[0]
+    sources = Sources(image=image, votes=votes, weight=np.full(rows, 0.9))
     prior = np.full(classes, 1 / classes)
-    return lambda: fit_fusion(image, votes, labels, prior)
+    return lambda: fit_fusion(sources, labels, prior)
 
 
 def calibration(rows: int, folder: Path) -> Work:

@@ -22,7 +22,7 @@ from czsl.learned import Learned
 from czsl.recipes import Recipe
 from czsl.scores import known_rows
 from czsl.stages.context import Context
-from czsl.stages.targets import transfer_inputs, vote_targets
+from czsl.stages.targets import transfer_inputs, vote_targets, weights_of_votes
 from czsl.stages.transfer import FittedTransfer, fit_transfer
 from czsl.train.checkpoint import Tensors
 from czsl.training import Start, Work, begin, image_logits, nothing_learned
@@ -69,6 +69,7 @@ def learn(
     place = np.searchsorted(rows, work.experts)
     labels = catalogue.experts[rows]
     judged = Judged.nothing(len(rows), len(catalogue.classes))
+    judged.weight[:] = weights_of_votes(catalogue)[rows]
     judged.folds[place] = work.folds
     judged.logits[place] = taught.logits
     judged.votes[place] = _votes_posterior(work, transfers)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from czsl.recipes import Recipe
 from czsl.scores import known_rows, log_loss
 from czsl.stages.calibrate import Calibrator
-from czsl.stages.fuse import FittedFusion, fit_fusion, fuse_out_of_fold
+from czsl.stages.fuse import FittedFusion, Sources, fit_fusion, fuse_out_of_fold
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -27,6 +27,8 @@ class Judged:
         Of the networks, shape (object, class); NaN where the image cannot be used.
     votes
         Posterior of the transfer, shape (object, class); NaN where there are no votes.
+    weight
+        How much could be learned from the votes, 0 to 1, shape (object,).
     folds
         Fold of each, shape (object,); -1 where none.
     held
@@ -35,6 +37,7 @@ class Judged:
 
     logits: Floats
     votes: Floats
+    weight: Floats
     folds: Labels
     held: NDArray[np.bool_]
 
@@ -44,6 +47,7 @@ class Judged:
         return cls(
             logits=np.full((objects, classes), np.nan),
             votes=np.full((objects, classes), np.nan),
+            weight=np.zeros(objects),
             folds=np.full(objects, -1),
             held=np.zeros(objects, bool),
         )
@@ -110,12 +114,12 @@ def conclude(judged: Judged, labels: Labels, recipe: Recipe, class_mirror: Label
     image[known] = calibrator.probabilities(judged.logits[known])
     fusion, fused = None, np.full_like(image, np.nan)
     if recipe.fuse:
+        sources = Sources(image=image, votes=judged.votes, weight=judged.weight)
         teach = ~judged.held
-        fusion = fit_fusion(image[teach], judged.votes[teach], labels[teach], prior)
-        fused[judged.held] = fusion.fuse(image[judged.held], judged.votes[judged.held])
-        fused[teach] = fuse_out_of_fold(
-            image[teach], judged.votes[teach], labels[teach], judged.folds[teach], prior
-        )
+        taught, folds = sources.of(teach), judged.folds[teach]
+        fusion = fit_fusion(taught, labels[teach], prior)
+        fused[judged.held] = fusion.fuse(sources.of(judged.held))
+        fused[teach] = fuse_out_of_fold(taught, labels[teach], folds, prior)
     return Conclusion(
         calibrator=calibrator,
         prior=prior,

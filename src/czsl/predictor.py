@@ -31,10 +31,10 @@ from czsl.nets.pretrained import encoder_from_json
 from czsl.predictions import Posteriors
 from czsl.quality import vote_flags
 from czsl.record import Record
-from czsl.stages.fuse import FittedFusion
+from czsl.stages.fuse import FittedFusion, Sources
 from czsl.stages.infer import ClassReader, open_reader
 from czsl.stages.novelty import FittedNovelty
-from czsl.stages.targets import Layout, make_layout, transfer_inputs
+from czsl.stages.targets import Layout, make_layout, transfer_inputs, weights_of_votes
 from czsl.stages.transfer import FittedTransfer
 from czsl.train.checkpoint import Tensors, prefixed, without_prefix
 
@@ -288,9 +288,10 @@ class Predictor:
         image, votes = found.image, self.votes_posterior(catalogue)
         flags = found.flags | vote_flags(catalogue, image, votes)
         flags[np.isin(id_hashes(catalogue.ids), self.trained)] |= np.uint32(Flag.TRAINED_ON)
-        fused = (
-            np.full_like(image, np.nan) if self.fusion is None else self.fusion.fuse(image, votes)
-        )
+        fused = np.full_like(image, np.nan)
+        if self.fusion is not None:
+            weight = weights_of_votes(catalogue)
+            fused = self.fusion.fuse(Sources(image=image, votes=votes, weight=weight))
         return Posteriors(image=image, votes=votes, fused=fused, flags=flags, hashes=found.hashes)
 
     def votes_posterior(self, catalogue: Catalogue) -> Floats:

@@ -35,7 +35,8 @@ def evidence(labels, random, votes=(0, 9)):
     shares = [random.dirichlet(row) for row in lean]
     counts = np.array([random.multinomial(n, p) for n, p in zip(number, shares, strict=True)])
     posterior[number == 0] = np.nan
-    return Evidence(image=image, votes=posterior, counts=counts.astype(float))
+    weight = number / (number + 3)
+    return Evidence(image=image, votes=posterior, weight=weight, counts=counts.astype(float))
 
 
 @pytest.fixture
@@ -199,8 +200,8 @@ def test_votes_as_independent_evidence_are_too_sure():
     image, votes = (s**1.5 / (s**1.5).sum(axis=1, keepdims=True) for s in (image, shares))
     counts = np.array([random.multinomial(40, share) for share in shares]).astype(float)
     known, scored = (
-        Evidence(image=image[rows], votes=votes[rows], counts=counts[rows])
-        for rows in (slice(0, 600), slice(600, 1200))
+        Evidence(image=image[r], votes=votes[r], weight=np.full(600, 40 / 43), counts=counts[r])
+        for r in (slice(0, 600), slice(600, 1200))
     )
     taught = Known(
         evidence=known, labels=labels[:600], folds=np.arange(600) % 5, prior=np.array([0.5, 0.5])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,27 +15,23 @@ from czsl.learned import Learned
 from czsl.recipes import Recipe
 from czsl.scores import known_rows
 from czsl.stages.calibrate import softmax
-from czsl.stages.fuse import FittedFusion, fit_fusion
-from czsl.stages.targets import transfer_inputs
+from czsl.stages.fuse import FittedFusion, Sources, fit_fusion
+from czsl.stages.targets import transfer_inputs, weights_of_votes
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Evidence:
+class Evidence(Sources):
     """What image and votes say of some objects.
 
     Attributes
     ----------
-    image, votes
-        Posteriors, shape (object, class); NaN where unknown.
     counts
         Votes for each class, shape (object, class); zeros where there are none.
     """
 
-    image: Floats
-    votes: Floats
     counts: Floats
 
 
@@ -82,6 +78,7 @@ class FusionArm:
         scored = Evidence(
             image=judged_images(cell, self.recipe, learned, cell.scored),
             votes=_votes(cell, self.recipe, learned, cell.catalogue, cell.scored),
+            weight=weights_of_votes(cell.catalogue)[cell.scored],
             counts=class_votes(cell.catalogue)[cell.scored],
         )
         known = self._known(cell, learned)
@@ -95,13 +92,14 @@ class FusionArm:
         evidence = Evidence(
             image=learned.image_posterior,
             votes=learned.votes_posterior,
+            weight=weights_of_votes(cell.training)[learned.experts],
             counts=class_votes(cell.training)[learned.experts],
         )
         if self.rule == "fused_in_fold":
-            evidence = Evidence(
+            evidence = replace(
+                evidence,
                 image=judged_images(cell, self.recipe, learned, learned.experts),
                 votes=_votes(cell, self.recipe, learned, cell.training, learned.experts),
-                counts=evidence.counts,
             )
         return Known(
             evidence=evidence,
@@ -138,35 +136,34 @@ def class_votes(catalogue: Catalogue) -> Floats:
 
 def fused(known: Known, scored: Evidence) -> Floats:
     """Join by exponents and biases that are fitted out of fold, as the recipe does."""
-    one = known.evidence
-    return fit_fusion(one.image, one.votes, known.labels, known.prior).fuse(
-        scored.image, scored.votes
-    )
+    return fit_fusion(known.evidence, known.labels, known.prior).fuse(scored)
 
 
 def product(known: Known, scored: Evidence) -> Floats:
     """Multiply the posteriors and divide by the shares of the classes once."""
-    even = FittedFusion(image=1.0, votes=1.0, bias=np.zeros(len(known.prior)), prior=known.prior)
-    return even.fuse(scored.image, scored.votes)
+    return _power(1.0, known.prior, scored)
 
 
 def tempered_product(known: Known, scored: Evidence) -> Floats:
     """Multiply, with one exponent on both that makes the experts' classes most likely."""
     from scipy.optimize import minimize_scalar
 
-    one, bias = known.evidence, np.zeros(len(known.prior))
-    both = known_rows(one.image) & known_rows(one.votes)
-
-    def made(exponent: float) -> FittedFusion:
-        return FittedFusion(image=exponent, votes=exponent, bias=bias, prior=known.prior)
+    both = known.evidence.both
+    evidence, labels = known.evidence.of(both), known.labels[both]
 
     def cost(exponent: float) -> float:
-        posterior = made(exponent).fuse(one.image[both], one.votes[both])
-        chosen = posterior[np.arange(len(posterior)), known.labels[both]]
-        return float(-np.log(chosen.clip(1e-12)).sum())
+        posterior = _power(exponent, known.prior, evidence)
+        return float(-np.log(posterior[np.arange(len(labels)), labels].clip(1e-12)).sum())
 
     found = minimize_scalar(cost, bounds=(0.05, 2.0), method="bounded").x if both.any() else 1.0
-    return made(float(found)).fuse(scored.image, scored.votes)
+    return _power(float(found), known.prior, scored)
+
+
+def _power(exponent: float, prior: Floats, sources: Sources) -> Floats:
+    """Raise the product of the posteriors to an exponent, however many votes there are."""
+    bias = (exponent - 1) * np.log(prior)
+    made = FittedFusion(image=exponent, votes=exponent, bias=bias, prior=prior)
+    return made.fuse(replace(sources, weight=np.ones(len(sources.weight))))
 
 
 def crowdlab(known: Known, scored: Evidence) -> Floats:

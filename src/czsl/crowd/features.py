@@ -88,6 +88,28 @@ def transfer_features(fractions: Floats, counts: Floats) -> Floats:
     return np.hstack([np.nan_to_num(fractions) * weight, weight, logs])
 
 
+def votes_weight(counts: Sequence[Floats]) -> Floats:
+    """Say how much could be learned from the votes on each object.
+
+    Parameters
+    ----------
+    counts
+        Votes on each question, shape (object, answer); zeros where nothing is given.
+
+    Returns
+    -------
+    Array
+        w = n / (n + 3) of the n votes on the question that has most, shape (object,).
+
+    Examples
+    --------
+    >>> votes_weight([np.array([[2.0, 7.0], [0.0, 0.0]]), np.array([[1.0, 1.0], [0.0, 1.0]])])
+    array([0.75, 0.25])
+    """
+    number: Floats = np.max([part.sum(axis=1) for part in counts], axis=0)
+    return number / (number + HALF_VOTES)
+
+
 def question_places(questions: Sequence[int]) -> list[NDArray[np.int64]]:
     """Give the places of each question's weighted shares, and last of its weight, among features.
 

@@ -13,6 +13,9 @@ from czsl.errors import ArgumentError
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
+ABSENT = -30.0
+"""Logit of a class that no expert's object with votes has: votes cannot tell it."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FittedTransfer:
@@ -69,7 +72,8 @@ class FittedTransfer:
         Returns
         -------
         Array
-            Shape (object, class), rows sum to 1.
+            Shape (object, class), rows sum to 1. A 0 says that votes cannot tell this class: no
+            expert's object with votes has it.
 
         Raises
         ------
@@ -90,6 +94,8 @@ class FittedTransfer:
         for weight, bias in layers[:-1]:
             values = np.maximum(values @ weight + bias, 0.0)
         logits = values @ layers[-1][0] + layers[-1][1]
+        if self.pairs is not None:
+            logits = np.where(layers[-1][1] > ABSENT, logits, -np.inf)
         exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities: Floats = exponential / exponential.sum(axis=1, keepdims=True)
         return probabilities

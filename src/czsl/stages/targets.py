@@ -21,6 +21,7 @@ from czsl.crowd.features import (
     thinned_counts,
     transfer_features,
     trusted_counts,
+    votes_weight,
 )
 from czsl.errors import ArgumentError, ConfigError, nearest
 from czsl.recipes import Transfer
@@ -234,6 +235,12 @@ def vote_targets(catalogue: Catalogue) -> VoteTargets:
         counts=np.hstack([np.zeros((len(catalogue), 0)), *_counts(catalogue)]),
         majority=majority_class(catalogue),
     )
+
+
+def weights_of_votes(catalogue: Catalogue) -> Floats:
+    """Say how much could be learned from the votes on each object, shape (object,); 0 without."""
+    counts = _counts(catalogue)
+    return votes_weight(counts) if counts else np.zeros(len(catalogue))
 
 
 def transfer_inputs(catalogue: Catalogue, settings: Transfer) -> TransferInputs:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.crowd.features import question_places
-from czsl.stages.fitted_transfer import FittedTransfer, with_products
+from czsl.stages.fitted_transfer import ABSENT, FittedTransfer, with_products
 from czsl.stages.ridge import deal_folds, fit_ridge, paired_gain
 from czsl.stages.targets import Layout, TransferInputs
 
@@ -51,9 +51,6 @@ FALLEN_BACK = (
     "the calibrated majority is used in place of the fitted map: it foretells experts' classes "
     "that were left out better; more experts' objects may change that"
 )
-
-ABSENT = -30.0
-"""Logit of a class that no expert's object has: about 1e-13."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -330,7 +327,7 @@ def _majority(
 def _slips(inputs: TransferInputs, rows: Rows, labels: Rows, layout: Layout) -> list[str]:
     """Note what the experts' objects cannot teach."""
     found = [
-        f"no expert's object of class {name!r} has votes; votes never make it likely"
+        f"no expert's object of class {name!r} has votes; votes cannot tell it, only images can"
         for place, name in enumerate(layout.class_names)
         if place not in labels
     ]
