@@ -96,7 +96,7 @@ FEW_EXPERTS = tuple(
 PARTS = (
     Data(folder="gz1-parts", task="parts", name="real"),
     Data(folder="simulated-parts", task="parts", name="simulated, early or late"),
-    Data(folder="simulated-parts", task="spirals_parts", name="simulated, three classes"),
+    Data(folder="spirals-parts", task="spirals_parts", name="simulated, three classes"),
     Data(folder="mergers-parts", task="mergers_parts", name="simulated, mergers"),
 )
 TABLES = (
@@ -193,10 +193,21 @@ TABLES = (
         ),
         command="make unlabelled",
         data=(
-            Data(folder="unlabelled-gz1", task="galaxies", name="real"),
+            Data(
+                folder="unlabelled-gz1",
+                task="galaxies",
+                setting="volunteers=300",
+                name="real, 300 with votes, 5,957 without",
+            ),
             *(
-                Data(folder="unlabelled", task=task, name=f"simulated, {name}")
-                for task, name in (("early_late", "early or late"), ("spirals", "three classes"))
+                Data(folder="unlabelled", task=task, setting=setting, name=f"simulated, {name}")
+                for task, setting, name in (
+                    ("early_late", BASE, "early or late, 1,677 images"),
+                    ("early_late", "unlabelled=600", "early or late, 600 images"),
+                    ("early_late", "unlabelled=0", "early or late, no image"),
+                    ("spirals", BASE, "three classes, 1,453 images"),
+                    ("spirals", "unlabelled=600", "three classes, 600 images"),
+                )
             ),
         ),
         pairs={

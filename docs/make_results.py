@@ -146,6 +146,25 @@ def _scores(results: Results, task: str, rows: Sequence[Mapping[str, str]]) -> I
     yield from _table((*headings, "executions x folds"), lines)
     if several:
         yield from _collapses(results, task, rows)
+    yield from _sets(rows)
+
+
+def _sets(rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Write how image, votes and both judge what they did and did not learn from."""
+    found = {(row["arm"], row["set"]): row for row in rows if row["measure"] == "log_likelihood"}
+    if ("fused", "A") not in found:
+        return
+    yield (
+        "Log-likelihood by what was learned from an object: its experts' class (L), its votes (A), "
+        "its image at most (U), nothing (test). On A the networks have learned from the votes that "
+        "are fused with what they say.\n"
+    )
+    kinds = ("L", "A", "U", "test")
+    lines = [
+        _line([f"`{arm}`", *(f"{float(found[arm, kind]['mean']):.3f}" for kind in kinds)])
+        for arm in ("default", "logistic", "fused")
+    ]
+    yield from _table(("arm", *kinds), lines)
 
 
 def _collapses(results: Results, task: str, rows: Sequence[Mapping[str, str]]) -> Iterator[str]:

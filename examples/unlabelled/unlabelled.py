@@ -41,7 +41,7 @@ from czsl.model import Hardware
 from czsl.recipes import Recipe
 from czsl.stages.calibrate import Calibrator, tempered
 from czsl.stages.finetune import Labels, finetune
-from czsl.stages.targets import Layout, make_layout, transfer_inputs, vote_targets
+from czsl.stages.targets import Layout, make_layout, transfer_inputs, vote_targets, weights_of_votes
 from czsl.stages.transfer import fit_transfer
 from czsl.terminal import FitDisplay, show_comparison
 from czsl.train.checkpoint import Tensors
@@ -81,6 +81,7 @@ class PseudoLabels:
         said = Judged(
             logits=np.log(judged.clip(1e-12)),
             votes=learned.votes_posterior,
+            weight=weights_of_votes(cell.training)[learned.experts],
             folds=learned.folds,
             held=learned.held,
         )

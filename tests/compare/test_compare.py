@@ -65,7 +65,7 @@ def test_tables_of_a_comparison(tmp_path):
     summary = table(tmp_path / "out" / "summary.csv")
     assert list(summary[0]) == list(SUMMARY)
     assert {row["setting"] for row in summary} == {"all", "experts=10"}
-    assert {row["set"] for row in summary} == {"test", "L", "U", "U_published"}
+    assert {row["set"] for row in summary} == {"test", "L", "A", "U", "U_published"}
     for row in summary:
         assert (row["executions"], row["folds"], row["failures"]) == ("2", "3", "0")
         if row["set"] == "test" and row["measure"] == "accuracy":

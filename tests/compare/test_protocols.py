@@ -77,9 +77,10 @@ def test_folds_of_the_table_are_taken(tmp_path):
 
 def test_published_u_holds_a(everyone):
     sets = splits(Protocol(name="czsl2023"), everyone)[0].sets()
-    assert list(sets) == ["test", "L", "U", "U_published"]
+    assert list(sets) == ["test", "L", "A", "U", "U_published"]
     assert set(sets["U"]) < set(sets["U_published"])
     assert len(sets["U_published"]) == 48 + len(sets["U"])
+    assert set(sets["A"]) == set(sets["U_published"]) - set(sets["U"])
     assert not set(sets["U_published"]) & set(sets["L"])
 
 

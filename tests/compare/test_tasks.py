@@ -125,4 +125,4 @@ def test_the_published_protocol_lands_where_it_was(shared_data, tmp_path):
     split = json.loads(
         (tmp_path / "out" / "cells" / "early_late" / "all" / "logistic" / "1-1.json").read_text()
     )["sizes"]
-    assert split == {"test": 8181, "L": 1636, "U": 24541, "U_published": 31085}
+    assert split == {"test": 8181, "L": 1636, "A": 6544, "U": 24541, "U_published": 31085}

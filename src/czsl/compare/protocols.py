@@ -21,10 +21,10 @@ from czsl.recipes import Settings
 
 Rows = NDArray[np.int64]
 
-SETS = ("test", "L", "U", "U_published")
+SETS = ("test", "L", "A", "U", "U_published")
 """What is scored: the test fold, and of the training objects those whose experts' class was
-used (L), those with neither class nor votes used (U), and all but L, as published, which
-holds those whose votes were used."""
+used (L), those whose votes were used (A), those with neither used (U), and all but L, as
+published."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +59,7 @@ class Split:
         return {
             "test": self.test,
             "L": self.experts,
+            "A": self.volunteers,
             "U": self.unlabelled,
             "U_published": published,
         }

@@ -194,7 +194,7 @@ class Compared:
                 yield from self.cells(arm, setting)
 
     def sizes(self, setting: str = BASE) -> dict[str, float]:
-        """Give the mean number of objects of each set of a fold, those of A among them."""
+        """Give the mean number of objects of each set of a fold, over the folds."""
         for arm in self.results.arms(self.task):
             found = [
                 content["sizes"]
@@ -202,8 +202,7 @@ class Compared:
                 if content["error"] is None
             ]
             if found:
-                mean = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
-                return {**mean, "A": mean["U_published"] - mean["U"]}
+                return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
         return {}
 
     def judged(self, arm: str) -> int:

@@ -74,7 +74,7 @@ INTERVALS = (
     "replacement, 1,000 times, and all arms are scored on the same draws."
 )
 
-SET_NAMES = {"test": "test", "L": "L", "U": "U", "U_published": "U as published"}
+SET_NAMES = {"test": "test", "L": "L", "A": "A", "U": "U", "U_published": "U as published"}
 
 
 def result(task: Compared) -> list[Block]:
@@ -377,9 +377,10 @@ def _sets(task: Compared) -> list[Block]:
     heads = ("arm", "set", "accuracy", "95% from", "95% to", *(MEASURE_NAMES[n] for n in shown[1:]))
     text = (
         "L are training objects whose experts' class was used, so that a score on them says how "
-        "well an arm remembers. U are training objects without label: their images were seen, "
-        "their classes were not. U as published holds A too, whose votes were used. Intervals here "
-        "are of the spread between executions alone: with one execution there are none."
+        "well an arm remembers. A are those whose votes were used: networks have learned from them "
+        "what a fused posterior counts again. U are training objects without label: their images "
+        "were seen, their classes were not. U as published holds A too. Intervals here are of the "
+        "spread between executions alone: with one execution there are none."
     )
-    table = Table(caption="Scores on the sets L and U", heads=heads, rows=rows, folded=True)
+    table = Table(caption="Scores on the sets L, A and U", heads=heads, rows=rows, folded=True)
     return [table, Text(text=text)]
