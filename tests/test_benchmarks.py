@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from czsl.train.device import has_bfloat16
 from scripts import load
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +58,26 @@ def test_limits_run_and_leave_json(tmp_path):
     limits = content["more"]["limits"]
     assert all(rate > 0 for rate in limits.values())
     assert any("float32" in name for name in limits)
+
+
+def test_what_a_gpu_does_runs_without_one_and_leaves_no_figure(tmp_path):
+    """All of it, few images; products as the recipes have them, which prediction takes, too."""
+    asked = ["--device", "cpu", "--quick", "--out", tmp_path, "--data", tmp_path / "none"]
+    script = [sys.executable, BENCHMARKS / "gpu.py", *asked]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+    for line in (
+        "training, residual network, bfloat16, augmented, batch 16",
+        "stacked: ",
+        "predicting, published CNN, TF32, one network, one view, one by one",
+        "whole fit of demo",
+        "no GPU was used",
+    ):
+        assert f"\n{line}" in done.stdout.replace("bare steps: ", "bare steps:\n")
+    half = "bfloat16" if has_bfloat16("cpu") else "TF32"
+    told = f"predicting, residual network, {half}, 2 networks, eight views, stacked"
+    assert f"\n{told}" in done.stdout
 
 
 @pytest.mark.skipif(not PEERS.exists(), reason="no environment of peers: make bench-peers")
