@@ -49,6 +49,16 @@ def test_a_goal_may_be_a_ceiling(ratio, at_most, met):
     assert figure.met is met
 
 
+def test_a_benchmark_records_the_command_that_measures_the_same_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["x.py", "--rows", "300", "--out", "a b", "--repeats=3"])
+    unknown = harness.Figure(what="x", peer="y", ratio=None, low=None, high=None, goal=1.1)
+    harness.finish("x", [unknown], out=tmp_path)
+    content = json.loads((tmp_path / "x.json").read_text())
+    assert content["command"] == "python benchmarks/x.py --rows 300 --repeats=3"
+    (figure,) = content["figures"]
+    assert (figure["ratio"], figure["met"]) == (None, None)
+
+
 def test_limits_run_and_leave_json(tmp_path):
     script = [sys.executable, BENCHMARKS / "limits.py", "--quick", "--out", tmp_path]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
