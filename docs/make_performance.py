@@ -201,13 +201,14 @@ def machines(found: Sequence[Bench]) -> Iterator[str]:
 def reached(found: Sequence[Bench]) -> Iterator[str]:
     """Count the goals, and show each; where one is missed, with what limits it."""
     aimed = [figure for one in found for figure in one["figures"] if figure["goal"]]
-    if aimed:
-        met = sum(bool(figure["met"]) for figure in aimed)
-        yield from ("## Goals", "", f"{met} of {len(aimed)} goals are reached.", "")
-        if all(one["benchmark"] != "gpu" for one in found):
-            yield UNMEASURED
-        yield "| what | against | ratio | goal | | measured | limit where it is missed |"
-        yield "| --- | --- | --- | --- | --- | --- | --- |"
+    if not aimed:
+        return
+    met = sum(bool(figure["met"]) for figure in aimed)
+    yield from ("## Goals", "", f"{met} of {len(aimed)} goals are reached.", "")
+    if all(one["benchmark"] != "gpu" for one in found):
+        yield UNMEASURED
+    yield "| what | against | ratio | goal | | measured | limit where it is missed |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
     for figure in aimed:
         names = ("what", "peer", "goal", "measured")
         what, peer, aim, day = (figure[name] for name in names)
