@@ -31,7 +31,7 @@ from czsl.nets.network import Network, make_network
 from czsl.recipes import Augment, Recipe, Training, recipe_settings
 from czsl.run import sample
 from czsl.simulate import simulate_survey
-from czsl.stages.infer import ClassReader
+from czsl.stages.infer import ClassReader, open_reader
 from czsl.stages.targets import Layout
 from czsl.train.device import make_fabric
 from czsl.train.feed import Resident
@@ -43,6 +43,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SIDE, CLASSES = 64, 3
 FIT_SECONDS, PREDICT_RATE = 60.0, 300_000.0
 NETWORKS = {"published CNN": "published", "residual network": "residual"}
+RECIPES = {"published CNN": "czsl2023", "residual network": "default"}
 PRECISIONS = {
     "float32": ("32", "highest"),
     "TF32": ("32", "high"),
@@ -87,7 +88,7 @@ def main() -> None:
     more: dict[str, Any] = {"matrix rate, operations a second": limits}
     more["device"] = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     with tempfile.TemporaryDirectory() as folder:
-        count = 64 if asked.quick else 60_000
+        count = 16 if asked.quick else 60_000
         images = Stored(Path(folder) / "images.npy", count)
         figures += training(images, count, asked, limits, device, Path(folder), more)
         figures += training_together(asked, device)
@@ -170,7 +171,7 @@ def training(
         targets={"classes": torch.eye(CLASSES)[torch.arange(count) % CLASSES]},
     )
     resident = Resident(images, device, budget=count * SIDE * SIDE * 3)
-    batch = 32 if asked.quick else 1024
+    batch = 16 if asked.quick else 1024
 
     def loss(network: Any, shown: torch.Tensor, targets: dict[str, torch.Tensor]) -> torch.Tensor:
         weight = torch.ones(targets["classes"].shape[0], device=shown.device)
@@ -285,6 +286,19 @@ def share_of_limit(what: str, rates: list[float], work: float, limit: float) -> 
     )
 
 
+def reader_of(recipe: Recipe, number: int, device: torch.device) -> ClassReader:
+    """Open networks as a prediction does: folded, in the precision of their recipe."""
+    return open_reader(
+        [dict(network_of(recipe.network, seed).state_dict()) for seed in range(number)],
+        recipe,
+        LAYOUT,
+        channels=3,
+        view=SIDE,
+        from_answers=False,
+        device=device,
+    )
+
+
 def predicting(
     images: Stored,
     count: int,
@@ -295,24 +309,22 @@ def predicting(
 ) -> list[Figure]:
     """Measure prediction from stored images: one network and view, and the whole default."""
     figures = []
-    ways = {"one network, one view": (1, 1), "five networks, eight views": (5, 8)}
-    for name, kind in NETWORKS.items():
-        for way, (number, views) in ways.items():
-            networks = [network_of(kind, seed) for seed in range(number)]
-            for network in networks:
-                network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            rows = np.arange(8 if views == 8 and asked.quick else count)
-            readers = {
-                "one by one": ClassReader,
-                **({"stacked": EnsembleReader} if number > 1 else {}),
-            }
-            made = {
-                side: reader(
-                    networks, layout=LAYOUT, from_answers=False, views=views, view=SIDE,
-                    resampled=views == 8, device=device,
-                )
-                for side, reader in readers.items()
-            }  # fmt: skip
+    few = 2 if asked.quick else 5
+    for name, recipe in RECIPES.items():
+        for way, (number, views) in {
+            "one network, one view": (1, 1),
+            f"{'five' if few == 5 else few} networks, eight views": (few, 8),
+        }.items():
+            settings = recipe_settings({"name": recipe, "views": views})
+            reader = reader_of(settings, number, device)
+            rows = np.arange(2 if views == 8 and asked.quick else count)
+            made = {"one by one": reader}
+            if number > 1:
+                made["stacked"] = EnsembleReader(
+                    reader.networks, layout=LAYOUT, from_answers=False, views=views, view=SIDE,
+                    resampled=reader.resampled, device=device, products=reader.products,
+                )  # fmt: skip
+            limit = "TF32" if reader.products is None else "bfloat16"
 
             def measure(reader: ClassReader, rows: np.ndarray = rows) -> float:
                 return len(rows) / waited(lambda: reader.read_stored(images, rows), device)
@@ -323,9 +335,9 @@ def predicting(
                 warm_up=0 if asked.quick else 1,
             )
             for side, found in rates.items():
-                what = f"predicting, {name}, {way}, {side}, images a second"
-                work = operations(kind) * number * views
-                figures.append(share_of_limit(what, found, work, limits["TF32"]))
+                what = f"predicting, {name}, {limit}, {way}, {side}, images a second"
+                work = operations(NETWORKS[name]) * number * views
+                figures.append(share_of_limit(what, found, work, limits[limit]))
                 against = [one / PREDICT_RATE for one in found]
                 goal = 1.0 if number == 1 else None
                 figures.append(
@@ -358,7 +370,7 @@ def fits(asked: Any, folder: Path) -> list[Figure]:
     else:
         print(f"the fit of gz1 is left out: there is no {asked.data}")
     demo = folder / "demo"
-    numbers = {"experts": 40, "voted": 80, "unlabelled": 10, "test": 6} if asked.quick else {}
+    numbers = {"experts": 30, "voted": 40, "unlabelled": 4, "test": 6} if asked.quick else {}
     simulate_survey(demo, **numbers)
     surveys["demo"] = demo
     figures = []
@@ -367,7 +379,8 @@ def fits(asked: Any, folder: Path) -> list[Figure]:
         recipe = catalogue.config.recipe
         if asked.quick:
             catalogue, recipe = sample(catalogue, 60, 0), shortened(recipe)
-        CzSL(shortened(recipe), device=asked.device).fit(catalogue)  # decodes, warms up
+        if not asked.quick:
+            CzSL(shortened(recipe), device=asked.device).fit(catalogue)  # decodes, warms up
         repeats = 1 if asked.quick else asked.repeats
         seconds = [
             waited(lambda: CzSL(recipe, device=asked.device).fit(catalogue), torch.device("cpu"))  # noqa: B023

@@ -165,24 +165,23 @@ def exponent(points: Sequence[dict[str, Any]], name: str, least: float) -> float
 
 
 def figure(curve: dict[str, Any]) -> Figure:
-    """Put the exponent of a part's time into the table."""
-    found = curve["time"]
-    shown = 0.0 if found is None else found
+    """Put the exponent of a part's time into the table, where one was fitted."""
+    found, memory = curve["time"], curve["memory"]
     last = curve["points"][-1]
     return Figure(
         what=f"{curve['name']}: exponent of time",
         peer=curve["axis"],
-        ratio=shown,
-        low=shown,
-        high=shown,
+        ratio=found,
+        low=found,
+        high=found,
         goal=STEEP,
         at_most=True,
         rates={
             f"seconds at {last['size']:,}": last["seconds"],
             "peak MB": last["bytes"] / 1e6,
-            "exponent of memory": curve["memory"] or 0.0,
+            **({} if memory is None else {"exponent of memory": memory}),
         },
-        limit=curve["why"] if shown > STEEP else "",
+        limit=curve["why"] if found is not None and found > STEEP else "",
     )
 
 

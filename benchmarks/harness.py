@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +39,8 @@ class Figure:
     peer
         What it is compared with: a peer, or a limit.
     ratio, low, high
-        Our rate over the peer's: median, least and greatest of the pairs.
+        Our rate over the peer's: median, least and greatest of the pairs; None where it could
+        not be told.
     goal
         The ratio to reach; None where there is none.
     at_most
@@ -51,9 +53,9 @@ class Figure:
 
     what: str
     peer: str
-    ratio: float
-    low: float
-    high: float
+    ratio: float | None
+    low: float | None
+    high: float | None
     goal: float | None = None
     at_most: bool = False
     rates: Mapping[str, float] = field(default_factory=dict)
@@ -61,8 +63,8 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is reached."""
-        if self.goal is None:
+        """Whether the goal is reached; None where there is none, or no ratio."""
+        if self.goal is None or self.ratio is None:
             return None
         return self.ratio <= self.goal if self.at_most else self.ratio >= self.goal
 
@@ -180,6 +182,27 @@ def machine() -> dict[str, Any]:
     return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "versions": versions}
 
 
+def command(name: str, given: Sequence[str]) -> str:
+    """Give the command that measures the same again, wherever its file is to go.
+
+    Parameters
+    ----------
+    name
+        The benchmark's, that of its script.
+    given
+        The arguments that it was started with.
+
+    Examples
+    --------
+    >>> command("million", ["--out", "/tmp/bench", "--rows", "300000"])
+    'python benchmarks/million.py --rows 300000'
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--out")
+    _, told = parser.parse_known_args(given)
+    return shlex.join(["python", f"benchmarks/{name}.py", *told])
+
+
 def finish(
     name: str,
     figures: Sequence[Figure],
@@ -208,9 +231,7 @@ def finish(
         table.add_row(
             one.what,
             one.peer,
-            f"{one.ratio:.2f}",
-            f"{one.low:.2f}",
-            f"{one.high:.2f}",
+            *("" if found is None else f"{found:.2f}" for found in (one.ratio, one.low, one.high)),
             goal,
             "\n".join(f"{side} {number:,.4g}" for side, number in one.rates.items()),
         )
@@ -218,7 +239,7 @@ def finish(
     out.mkdir(parents=True, exist_ok=True)
     content = {
         "benchmark": name,
-        "command": f"python benchmarks/{name}.py",
+        "command": command(name, sys.argv[1:]),
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "figures": [asdict(one) | {"met": one.met} for one in figures],

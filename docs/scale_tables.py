@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 Bench = dict[str, Any]
@@ -30,6 +31,10 @@ PREDICTED = 58
 CORE_HOUR, GPU_HOUR, GIGABYTE_MONTH = 0.05, 4.0, 0.023
 """Prices in US dollars that the costs assume: change them to yours and run the script again."""
 
+DRIVER = 1 / (1 / 300_000 + 1 / 1_300_000)
+"""Rows a second of the one process of a prediction that reads the table and writes what comes
+back: both rates as measured, on a table without votes, with two cores (docs/cluster.md)."""
+
 CORES, GPUS = (2, 64, 1024), (1, 8)
 """Sizes of machines and clusters that hours are given for."""
 
@@ -48,6 +53,8 @@ class Source:
         A pattern of the name of the rate that is taken; the first that holds it.
     per
         ``"core"``, ``"machine"`` (all of its cores) or ``"GPU"``.
+    driven
+        Whether one process reads the table for all others and writes what comes back.
     """
 
     name: str
@@ -55,10 +62,17 @@ class Source:
     what: str
     side: str = ""
     per: str = "core"
+    driven: bool = True
 
 
 SOURCES = (
-    Source(name="decode JPEG", benchmark="images", what=r"JPEG.*whole image: ours", side="ours"),
+    Source(
+        name="decode JPEG",
+        benchmark="images",
+        what=r"JPEG.*whole image: ours",
+        side="ours",
+        driven=False,
+    ),
     Source(
         name="predict from JPEG files, published network",
         benchmark="from_files",
@@ -135,7 +149,6 @@ def hours(found: Sequence[Bench]) -> Iterator[str]:
     """Give the hours of each step, by cores and GPUs."""
     yield f"| step | measured | on | {' | '.join(NUMBERS)} |"
     yield "| --- | --- | --- | ---: | ---: |"
-    share = efficiency(found)
     for source in SOURCES:
         rate = measured(found, source)
         if rate is None:
@@ -144,11 +157,14 @@ def hours(found: Sequence[Bench]) -> Iterator[str]:
             )
             continue
         for number in GPUS if source.per == "GPU" else CORES:
-            each = rate if number == 1 else rate * share
+            each = rate if number == 1 else rate * kept_of(found, source)
             unit = source.per if source.per == "GPU" else "core"
             on = f"{number:,} {unit}{'s' if number > 1 else ''}"
             told = f"{rate:,.0f} a second and {unit}"
-            spelled = [duration(n / (each * number)) for n in NUMBERS.values()]
+            together = each * number
+            if source.driven and together > DRIVER:
+                together, on = DRIVER, f"{on}, bound by the driver"
+            spelled = [duration(n / together) for n in NUMBERS.values()]
             yield row(source.name, told, on, *spelled)
 
 
@@ -156,13 +172,12 @@ def costs(found: Sequence[Bench]) -> Iterator[str]:
     """Give the costs of each step."""
     yield f"| step | formula | {' | '.join(NUMBERS)} |"
     yield "| --- | --- | ---: | ---: |"
-    share = efficiency(found)
     for source in SOURCES:
         rate = measured(found, source)
         if rate is None:
             continue
         price, unit = (GPU_HOUR, "GPU") if source.per == "GPU" else (CORE_HOUR, "core")
-        each = rate * share
+        each = rate * kept_of(found, source)
         formula = f"N / ({each:,.0f} / s) hours of a {unit} at {price:g} dollars"
         bills = [dollars(n / each / 3600 * price) for n in NUMBERS.values()]
         yield row(source.name, formula, *bills)
@@ -215,6 +230,16 @@ def simulated(found: Sequence[Bench]) -> Iterator[str]:
             for key, value in plain.items():
                 spelled = value if isinstance(value, str) else f"{value:,.6g}"
                 yield row(key.replace("_", " "), spelled)
+    yield from (
+        f"\n{long_run(one)}" for one in found if one["benchmark"] == "memory" and one["more"]
+    )
+
+
+def long_run(one: Bench) -> str:
+    """Tell how long the long table of the benchmark of memory took."""
+    many, seconds = one["more"]["rows"], median(one["more"]["seconds"])
+    where = f"`{one['command']}`, {one['measured']}, {one['machine']}"
+    return f"{where}: {many:,} rows in {seconds:,.0f} s, {many / seconds:,.0f} a second."
 
 
 TABLES: dict[str, Callable[[Sequence[Bench]], Iterator[str]]] = {
@@ -252,6 +277,11 @@ def efficiency(found: Sequence[Bench]) -> float:
     """Give the share of its own rate that each of several processes keeps; 1 where not measured."""
     pair = find(found, TOGETHER)
     return 1.0 if pair is None else min(pair[1]["ratio"] / 2, 1.0)
+
+
+def kept_of(found: Sequence[Bench], source: Source) -> float:
+    """Give that share for a source; one that was measured on all cores has it in its rate."""
+    return 1.0 if source.per == "machine" else efficiency(found)
 
 
 def amount(size: float) -> str:

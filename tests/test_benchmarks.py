@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from czsl.train.device import has_bfloat16
 from scripts import load
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +49,16 @@ def test_a_goal_may_be_a_ceiling(ratio, at_most, met):
     assert figure.met is met
 
 
+def test_a_benchmark_records_the_command_that_measures_the_same_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["x.py", "--rows", "300", "--out", "a b", "--repeats=3"])
+    unknown = harness.Figure(what="x", peer="y", ratio=None, low=None, high=None, goal=1.1)
+    harness.finish("x", [unknown], out=tmp_path)
+    content = json.loads((tmp_path / "x.json").read_text())
+    assert content["command"] == "python benchmarks/x.py --rows 300 --repeats=3"
+    (figure,) = content["figures"]
+    assert (figure["ratio"], figure["met"]) == (None, None)
+
+
 def test_limits_run_and_leave_json(tmp_path):
     script = [sys.executable, BENCHMARKS / "limits.py", "--quick", "--out", tmp_path]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
@@ -57,6 +68,26 @@ def test_limits_run_and_leave_json(tmp_path):
     limits = content["more"]["limits"]
     assert all(rate > 0 for rate in limits.values())
     assert any("float32" in name for name in limits)
+
+
+def test_what_a_gpu_does_runs_without_one_and_leaves_no_figure(tmp_path):
+    """All of it, few images; products as the recipes have them, which prediction takes, too."""
+    asked = ["--device", "cpu", "--quick", "--out", tmp_path, "--data", tmp_path / "none"]
+    script = [sys.executable, BENCHMARKS / "gpu.py", *asked]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+    for line in (
+        "training, residual network, bfloat16, augmented, batch 16",
+        "stacked: ",
+        "predicting, published CNN, TF32, one network, one view, one by one",
+        "whole fit of demo",
+        "no GPU was used",
+    ):
+        assert f"\n{line}" in done.stdout.replace("bare steps: ", "bare steps:\n")
+    half = "bfloat16" if has_bfloat16("cpu") else "TF32"
+    told = f"predicting, residual network, {half}, 2 networks, eight views, stacked"
+    assert f"\n{told}" in done.stdout
 
 
 @pytest.mark.skipif(not PEERS.exists(), reason="no environment of peers: make bench-peers")

@@ -8,8 +8,13 @@ import torch
 
 from czsl.nets.losses import answer_probabilities
 from czsl.nets.network import make_network
+from czsl.recipes import Augment, Training
 from czsl.stages.infer import TINY, ClassReader, batch_size
 from czsl.stages.targets import Layout
+from czsl.train.device import make_fabric
+from czsl.train.loop import train
+from czsl.train.progress import silent
+from czsl.train.samples import Samples
 from tiny import draw
 
 LAYOUT = Layout(
@@ -165,15 +170,64 @@ def drawn(count: int) -> np.ndarray:
     return np.stack([draw(number % 3, random, 24) for number in range(count)])
 
 
-def test_products_in_bfloat16_move_a_posterior_little():
-    pixels = drawn(300)
-    full, half = reader().read(pixels), reader(products=torch.bfloat16).read(pixels)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Two networks that a short training has taught to tell blobs and spirals apart."""
+
+    class Store:
+        pixels = drawn(120)
+
+        def gather(self, rows):
+            return self.pixels[rows]
+
+    samples = Samples(
+        images=Store(),
+        view=24,
+        rows=np.arange(120),
+        targets={"classes": torch.eye(3)[torch.arange(120) % 3]},
+        mirrors={"classes": torch.tensor([0, 2, 1])},
+    )
+    training = Training(
+        epochs=20, batch=30, optimiser="adamw", rate=3e-3, average=0.9, augment=Augment()
+    )
+    found = [
+        make_network("residual", channels=3, size=24, width=8, questions=[], classes=3, seed=seed)
+        for seed in range(2)
+    ]
+    for seed, network in enumerate(found):
+        weights, _ = train(
+            network,
+            lambda network, images, targets: torch.nn.functional.cross_entropy(
+                network(images).classes, targets["classes"]
+            ),
+            samples,
+            samples.take(np.zeros(0, np.int64)),
+            training,
+            seed=seed,
+            fabric=make_fabric("cpu", threads=1),
+            stage="test",
+            checkpoint=tmp_path_factory.mktemp("trained") / "checkpoint",
+            report=silent,
+        )
+        network.load_state_dict(weights)
+    return found
+
+
+def test_products_in_bfloat16_move_a_posterior_little(trained):
+    """By less than a thousandth on average, two hundredths at most: docs/formats.md says so."""
+    noise = np.random.default_rng(5).normal(0, 40, (300, 24, 24, 3))
+    pixels = (drawn(300) + noise).clip(0, 255).astype(np.uint8)
+    full, half = (
+        reader(networks=trained, products=products).read(pixels)
+        for products in (None, torch.bfloat16)
+    )
     posterior, other = (
         np.exp(one.logits - np.logaddexp.reduce(one.logits, axis=1, keepdims=True))
         for one in (full, half)
     )
-    assert 0 < np.abs(posterior - other).max() < 0.05
-    assert np.abs(posterior - other).mean() < 0.005
+    assert (posterior.max(axis=1) < 0.9).mean() > 0.3  # or there is little that could move
+    assert 0 < np.abs(posterior - other).max() < 0.02
+    assert np.abs(posterior - other).mean() < 0.001
 
 
 def test_what_is_read_does_not_depend_on_what_is_read_beside_it():

@@ -9,10 +9,11 @@ from torch import nn
 
 from czsl.nets.network import make_network
 from czsl.recipes import Augment, Training
-from czsl.train.device import make_fabric
+from czsl.train.device import has_bfloat16, make_fabric
 from czsl.train.loop import epochs_needed, learning_rate, score, train
 from czsl.train.progress import silent
 from czsl.train.samples import Samples, split
+from tiny import draw
 
 ROWS = 40
 
@@ -388,3 +389,36 @@ def test_progress_tells_every_epoch(tmp_path):
     assert [one.held_out for one in ends] == [epoch["held_out"] for epoch in history]
     assert ends[-1].seconds_left == 0
     assert all(one.images_per_second > 0 for one in ends)
+
+
+class Drawn(Pixels):
+    """Blobs and spirals, which a short training tells apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        random = np.random.default_rng(0)
+        self.pixels = np.stack([draw(row % 3, random, 24) for row in range(120)])
+
+
+@pytest.mark.skipif(not has_bfloat16("cpu"), reason="this processor has no products in bfloat16")
+def test_products_in_bfloat16_train_along_the_curve_of_float32(tmp_path):
+    """Every epoch's loss within .03, while it falls from .7 below .1: no dropout, little chaos."""
+    classes = torch.eye(3)[torch.arange(120) % 3]
+    samples = all_samples(
+        images=Drawn(), view=24, rows=np.arange(120), targets={"classes": classes}
+    )
+    training = Training(**{**ADAM, "epochs": 8, "batch": 30, "rate": 3e-3, "average": 0.0})
+    curves = {}
+    for precision in ("32", "bf16"):
+        network = make_network(
+            "residual", channels=3, size=24, width=8, questions=[], classes=3, seed=0
+        )
+        network.dropout.p = 0.0
+        fabric = make_fabric("cpu", precision=precision, threads=1)
+        _, history = run(
+            tmp_path / precision, training, network=network, samples=samples, fabric=fabric
+        )
+        curves[precision] = np.array([epoch["loss"] for epoch in history])
+    assert curves["32"][0] > 0.6
+    assert curves["32"][-1] < 0.1
+    assert 0 < np.abs(curves["bf16"] - curves["32"]).max() < 0.03
