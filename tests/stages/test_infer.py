@@ -8,7 +8,7 @@ import torch
 
 from czsl.nets.losses import answer_probabilities
 from czsl.nets.network import make_network
-from czsl.stages.infer import TINY, ClassReader, batch_size
+from czsl.stages.infer import TINY, ClassReader, batch_size, quarter_turned
 from czsl.stages.targets import Layout
 from tiny import draw
 
@@ -209,3 +209,16 @@ def test_batches_read_side_by_side_are_those_read_one_by_one(network):
             torch.set_num_threads(before)
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)
     assert np.ptp(found[0]) > 0.01
+
+
+@pytest.mark.parametrize("margin", [0, 2])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("turns", range(4))
+def test_quarter_turns_are_numpys_with_channels_last(turns, layout, margin):
+    images = torch.rand(5, 3, 16, 16).contiguous(memory_format=layout)
+    images = images[..., margin : 16 - margin, margin : 16 - margin]
+    before = images.clone()
+    turned = quarter_turned(images, turns)
+    assert turned.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_array_equal(turned, np.rot90(before.numpy(), turns, axes=(2, 3)))
+    assert torch.equal(images, before)

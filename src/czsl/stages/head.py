@@ -12,7 +12,7 @@ from czsl.images.augment import steady
 from czsl.nets.network import Network
 from czsl.nets.residual import for_prediction
 from czsl.stages.context import Context
-from czsl.stages.infer import batch_size
+from czsl.stages.infer import batch_size, quarter_turned
 from czsl.stages.logistic import fit_logistic
 from czsl.stages.targets import Layout
 from czsl.train.samples import to_tensor
@@ -100,7 +100,6 @@ def turned_features(
         images = to_tensor(context.images.gather(rows[start : start + size]), device)
         images = images.flip(3) if mirrored else images
         images = steady(images, context.view, resampled=resampled)
-        turned = [images.rot90(turn, dims=(2, 3)) for turn in range(4)]
-        turns = [encoder(views.contiguous(memory_format=last)) for views in turned]
+        turns = [encoder(quarter_turned(images, turn)) for turn in range(4)]
         parts.append(torch.stack(turns).mean(dim=0).double().cpu().numpy())
     return np.vstack(parts)
