@@ -8,6 +8,7 @@ import torch
 
 from czsl.nets.losses import answer_probabilities
 from czsl.nets.network import make_network
+from czsl.stages import infer
 from czsl.stages.infer import TINY, ClassReader, batch_size, quarter_turned
 from czsl.stages.targets import Layout
 from tiny import draw
@@ -142,6 +143,23 @@ def test_batches_of_a_store_are_read_in_order():
     assert found.shape == (300, 3)
     np.testing.assert_allclose(found[:5], expected, atol=1e-5)
     assert read.stored(Store(), rows[:0]).shape == (0, 3)
+
+
+def test_rows_of_a_store_that_come_in_several_parts_are_those_of_one(monkeypatch):
+    class Store:
+        pixels = pixels(60, 24)
+
+        def gather(self, rows):
+            return self.pixels[rows]
+
+    rows, read = np.random.default_rng(1).permutation(60)[:50], reader()
+    expected = read.read(Store().gather(rows))
+    for size in (7, 50):
+        monkeypatch.setattr(infer, "GATHERED", size)
+        found = read.read_stored(Store(), rows)
+        np.testing.assert_allclose(found.logits, expected.logits, atol=1e-5)
+        np.testing.assert_allclose(found.features, expected.features, rtol=1e-4, atol=1e-6)
+    assert np.ptp(expected.logits) > 0.01  # else the test says nothing
 
 
 @RESAMPLED

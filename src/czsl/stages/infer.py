@@ -18,6 +18,7 @@ from czsl.recipes import Recipe
 from czsl.stages.targets import Layout
 from czsl.train.checkpoint import Tensors
 from czsl.train.device import has_bfloat16, side_by_side
+from czsl.train.feed import one_ahead
 from czsl.train.samples import Images, to_tensor
 
 BATCH_PIXELS = {"cpu": 64 * 64**2, "mps": 256 * 64**2, "cuda": 4096 * 64**2}
@@ -195,7 +196,10 @@ class ClassReader:
     def read_stored(self, images: Images, rows: NDArray[np.int64]) -> Read:
         """Read rows of an image store, some thousand at a time."""
         starts = range(0, max(1, len(rows)), GATHERED)
-        return _joined([self.read(images.gather(rows[start:][:GATHERED])) for start in starts])
+        gathered = (images.gather(rows[start:][:GATHERED]) for start in starts)
+        # To a GPU the next ones are on their way while the networks work.
+        coming = one_ahead(map(_pinned, gathered)) if self.device.type == "cuda" else gathered
+        return _joined([self.read(pixels) for pixels in coming])
 
     def _turned(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Sum over the networks and, of 8 views, the quarter turns: logits and features."""
@@ -266,6 +270,12 @@ def batch_size(view: int, device: torch.device) -> int:
     [455, 64, 5, 4]
     """
     return min(max(BATCH_PIXELS[device.type] // view**2, FEWEST), MOST)
+
+
+def _pinned(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Put images into memory that a GPU copies from without help."""
+    pinned: NDArray[np.uint8] = torch.from_numpy(pixels).pin_memory().numpy()
+    return pinned
 
 
 def _joined(parts: Sequence[Read]) -> Read:
