@@ -116,7 +116,7 @@ class PseudoLabels:
         counts = votes.counts.copy()
         counts[unlabelled] = self.votes / counts.shape[1]
         settings = settings.for_senses(cell.training.config.classes.has_senses)
-        changes = {"transferred": (weight or 1.0,), "head": "random", "epochs": 1}
+        changes = {"transferred": (weight or 1.0,), "epochs": 1}
         network = new_network(cell, self.recipe)
         network.load_state_dict(learned.networks[fold])
         weights, _ = finetune(

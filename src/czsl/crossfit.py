@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from czsl.stages.head import Heads
 from czsl.stages.transfer import FittedTransfer
 from czsl.train.checkpoint import Tensors
 from czsl.train.helpers import Helpers
@@ -62,12 +63,15 @@ def fold_networks(
     """
     folds = len(transfers)
     asked = [(fold, weight) for weight in weights for fold in range(folds)]
+    tuned = work.recipe.finetune
+    resampled = tuned is not None and tuned.resampled
+    heads = Heads(work.context, work.votes.layout, resampled=resampled)
     with _helpers(work, folds, len(asked)) as helpers:
         context = replace(work.context, helpers=helpers)
 
         def one(fold: int, weight: float) -> FoldNetwork:
             own = replace(work, context=context, history=[])
-            network = fold_network(own, start, fold, transfers[fold], weight)
+            network = fold_network(own, start, fold, transfers[fold], weight, heads)
             kept = {name: value.clone() for name, value in network.state_dict().items()}
             return FoldNetwork(weights=kept, history=own.history)
 

@@ -62,8 +62,8 @@ def make_predictor(
         The module that the networks stand on; None for networks of our own.
     """
     config = catalogue.config
-    reader = open_reader(
-        learned.networks,
+    first = open_reader(
+        learned.networks[:1],
         recipe,
         make_layout(config.votes, config.classes),
         channels=images.channels,
@@ -72,7 +72,7 @@ def make_predictor(
         device=fabric.device,
         encoder=encoder,
     )
-    likeness = look(reader, images, learned.experts, seed)
+    likeness = look(first, images, learned.experts, seed)
     record = _record(catalogue, learned, likeness)
     content = _content(catalogue, recipe, images, learned, likeness, record, seed)
     if encoder is not None and recipe.network == "pretrained":

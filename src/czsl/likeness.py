@@ -38,12 +38,12 @@ class Likeness:
 def look(
     reader: ClassReader, images: ImageStore, experts: NDArray[np.int64], seed: int
 ) -> Likeness:
-    """Look at the images of a catalogue through the networks of a model.
+    """Look at the images of a catalogue through the first network of a model.
 
     Parameters
     ----------
     reader
-        The networks.
+        That network alone: what others say of the images is not asked.
     images
         The catalogue's images.
     experts

@@ -277,9 +277,11 @@ class Predictor:
         rows = part.start + usable
         self._check_sizes(batch.sizes[usable], part.catalogue.ids[rows])
         found.flags[part.start : part.stop] = batch.flags
-        read = self.reader.read(batch.pixels[usable])
+        # Where all are usable, as most are, nothing is copied.
+        pixels = batch.pixels if len(usable) == len(batch.pixels) else batch.pixels[usable]
+        read = self.reader.read(pixels)
         found.image[rows] = self.content.calibrator.probabilities(read.logits)
-        found.hashes[rows] = pixel_hashes(batch.pixels[usable])
+        found.hashes[rows] = pixel_hashes(pixels)
         if self.novelty is not None and len(usable):
             found.flags[rows[self.novelty.unlike(read.features)]] |= np.uint32(Flag.UNLIKE_TRAINING)
 

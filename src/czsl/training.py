@@ -14,6 +14,7 @@ from czsl.nets.network import Network, make_network
 from czsl.recipes import Finetune, Recipe
 from czsl.stages.context import Context
 from czsl.stages.finetune import Labels, finetune, from_scratch, weighing
+from czsl.stages.head import Heads
 from czsl.stages.infer import ClassReader, open_reader
 from czsl.stages.pretrain import pretrain
 from czsl.stages.reconstruct import reconstruct
@@ -133,7 +134,12 @@ def begin(work: Work) -> Start:
 
 
 def fold_network(
-    work: Work, start: Start, fold: int, transfer: FittedTransfer | None, weight: float
+    work: Work,
+    start: Start,
+    fold: int,
+    transfer: FittedTransfer | None,
+    weight: float,
+    heads: Heads,
 ) -> Network:
     """Train one fold's network.
 
@@ -147,6 +153,8 @@ def fold_network(
         Fitted on the other folds, or None.
     weight
         Weight of the labels that it transfers.
+    heads
+        Where the classes' heads start; the same for all folds and weights.
 
     Raises
     ------
@@ -161,6 +169,8 @@ def fold_network(
         nothing = work.recipe.reconstruct is None and work.context.encoder is None
         if pretrained is None and nothing:
             settings = from_scratch(settings)
+        own = pretrained is not None and start.pretrained is None
+        _start_head(work, network, heads, settings, fold, shared=not own)
         _finetune(work, network, work.experts[work.folds != fold], transfer, settings, fold)
     elif pretrained is None:
         raise CatalogueError(nothing_learned(work))
@@ -279,6 +289,18 @@ def has_target(work: Work) -> NDArray[np.bool_]:
         return work.votes.majority >= 0
     voted: NDArray[np.bool_] = np.any(work.votes.counts > 0, axis=1)
     return voted
+
+
+def _start_head(
+    work: Work, network: Network, heads: Heads, settings: Finetune, fold: int, *, shared: bool
+) -> None:
+    """Put the classes' head, in place, where the experts' classes of the other folds say."""
+    experts, folds = work.experts[work.usable[work.experts]], work.folds[work.usable[work.experts]]
+    classes = work.catalogue.experts
+    if settings.head != "logistic" or len(np.unique(classes[experts[folds != fold]])) < 2:
+        return
+    others = {part: experts[folds == part] for part in np.unique(folds).tolist() if part != fold}
+    heads.start(fold, network, others, classes, shared=shared)
 
 
 def _finetune(

@@ -1,11 +1,13 @@
 """Random changes of images: what moves, what stays, what swaps."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import affine_transform, gaussian_filter
 
-from czsl.images.augment import augment, blurred, central, mirror_targets, steady
+from czsl.images.augment import _grid, _resample, augment, blurred, central, mirror_targets, steady
 from czsl.recipes import Augment
 
 STILL = Augment(rotate="none", mirror=False, shift=0.0)
@@ -280,3 +282,31 @@ def test_corners_do_not_tell_the_angle():
     turned, _ = augment(images, Augment(shift=0.02, zoom=0.05), generator(), view=view)
     corners = torch.stack([turned[..., row, column] for row in (0, -1) for column in (0, -1)])
     torch.testing.assert_close(corners, torch.full_like(corners, 0.5))
+
+
+@pytest.mark.parametrize("view", [1, 7, 64])
+def test_the_grid_is_torchs_to_rounding(view):
+    affine = torch.randn(9, 2, 3, generator=generator())
+    expected = torch.nn.functional.affine_grid(affine, [9, 1, view, view], align_corners=False)
+    torch.testing.assert_close(_grid(affine, view), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_images_turn_and_zoom_as_scipys_do():
+    """Where torch's and scipy's interpolation agree: inside, linear between pixels."""
+    side, view = 40, 16
+    images = torch.rand(6, 1, side, side, generator=generator())
+    angle, zoom = torch.linspace(0.1, 6, 6), torch.linspace(0.8, 1.2, 6)
+    cosine, sine = zoom * angle.cos(), zoom * angle.sin()
+    shift = torch.tensor([0.1, -0.05]).expand(6, 2)  # of half the view
+    rows = [
+        torch.stack([cosine, -sine, shift[:, 0]], 1),
+        torch.stack([sine, cosine, shift[:, 1]], 1),
+    ]
+    found = _resample(images, torch.stack(rows, dim=1), view)
+    for image, one, turn, scale in zip(images[:, 0], found[:, 0], angle, zoom, strict=True):
+        across, along = scale.item() * math.cos(turn), scale.item() * math.sin(turn)
+        turned = np.array([[across, along], [-along, across]])  # of row and column
+        centre, middle = (side - 1) / 2, np.full(2, (view - 1) / 2)
+        offset = centre + np.array([-0.05, 0.1]) * view / 2 - turned @ middle
+        expected = affine_transform(image.numpy(), turned, offset, (view, view), order=1)
+        np.testing.assert_allclose(one, expected, atol=2e-5)

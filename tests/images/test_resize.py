@@ -55,6 +55,24 @@ def test_resize_is_pillows_within_a_grey_level(side, span, size):
     assert difference.mean() < 0.3
 
 
+def by_whole_products(levels: np.ndarray, size: int, span: float) -> np.ndarray:
+    """Two products with all weights, zero or not."""
+    weights = _weights(len(levels), span, size).astype(np.float64)
+    down = np.rint(np.tensordot(weights, levels, 1) * FINER / UNIT)
+    across = np.rint(np.einsum("bj,ajc->abc", weights, down) / (FINER * UNIT))
+    return across.clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+@pytest.mark.parametrize(
+    ("side", "span", "size"), [*SHAPES, (423, 422.4, 212), (9, 8.5, 1), (7, 7, 3), (50, 31.0, 17)]
+)
+def test_blocks_give_the_same_bits_as_whole_products(side, span, size, bands):
+    levels = RNG.integers(0, 256, (side, side, bands), dtype=np.uint8)
+    expected = by_whole_products(levels, size, span)
+    np.testing.assert_array_equal(resize(levels, size, span=span), expected)
+
+
 def test_even_sky_stays_even():
     for level in range(256):
         sky = np.full((71, 71, 1), level, np.uint8)

@@ -1,12 +1,14 @@
 """Images that look unlike others, told by a whole fit: the experts' and those of a survey."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from czsl.flags import Flag
+from czsl.imaging import open_images
 from tiny import draw, name_of, quick, tiny_catalogue, tiny_model, write_survey
 
 SHORT = {"pretrain": {"epochs": 2}, "finetune": {"epochs": 2}}
@@ -77,3 +79,15 @@ def test_noise_is_flagged_and_images_like_the_trainings_are_not(sampled, tmp_pat
     assert found[like].sum() <= 5
     assert found[noise].all()
     assert found[negative].all()
+
+
+def test_experts_images_look_as_the_whole_model_reads_them(fitted):
+    model, catalogue = fitted
+    predictor, images = model.predictor, open_images(catalogue, processes=1)
+    experts = np.flatnonzero(catalogue.is_expert)
+    assert len(predictor.networks) == 2
+    expected = predictor.reader.read_stored(images, experts).features
+    np.testing.assert_array_equal(predictor.record.features, expected)
+    other = replace(predictor, networks=predictor.networks[1:]).reader
+    different = other.read_stored(images, experts).features - expected
+    assert np.abs(different).max() > 1e-3  # else the test says nothing

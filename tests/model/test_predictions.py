@@ -143,6 +143,19 @@ def test_no_object_and_no_usable_image_are_no_accident(fitted):
     assert np.isnan(matrix(bad, "p")).any(axis=1).tolist() == [False, True]
 
 
+def test_images_are_read_alike_with_and_without_some_that_cannot_be_used(fitted):
+    model, catalogue = fitted
+    predictor, whole = model.predictor, np.arange(60)
+    usable = np.setdiff1d(whole, [TRUNCATED, MISSING])
+    with predictor.decoder(catalogue.config, 1) as decoder:
+        among, alone = (
+            predictor.posteriors(catalogue.select(rows), decoder) for rows in (whole, usable)
+        )
+    np.testing.assert_array_equal(alone.image, among.image[usable])
+    np.testing.assert_array_equal(alone.hashes, among.hashes[usable])
+    assert len(set(alone.hashes.tolist())) > 40  # else the test says nothing
+
+
 @pytest.mark.parametrize(
     ("size", "mode", "what"),
     [((40, 40), "RGB", "40 x 40 pixels and 3"), ((32, 32), "L", "32 x 32 pixels and 1"),

@@ -14,6 +14,7 @@ from czsl.nets.published import (
     PublishedAutoencoder,
     PublishedConvolutions,
     PublishedEncoder,
+    doubled_convolution,
 )
 from czsl.nets.residual import ResidualBlock, ResidualEncoder
 
@@ -90,6 +91,36 @@ def test_decoder_mirrors_the_encoder():
         ("Upsample", (16, 64, 64)),
         ("Conv2d", (3, 64, 64)),
     ]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_what_the_autoencoder_gives_is_its_decoder_layer_by_layer(channels):
+    """Pixels at the borders too, and the gradients of every weight and of the image."""
+    network = PublishedAutoencoder(channels=channels)
+    with torch.no_grad():
+        network.decoder[-1].bias.uniform_(-0.5, 0.5)
+    weight, found = torch.randn(4, channels, 32, 32), []
+    for forward in (network, nn.Sequential(network.convolutions, network.decoder)):
+        images = torch.rand(4, channels, 32, 32, generator=torch.Generator().manual_seed(0))
+        network.zero_grad()
+        pixels = forward(images.requires_grad_())
+        (weight * pixels).sum().backward()
+        gradients = [parameter.grad.clone() for parameter in network.parameters()]
+        found.append([pixels.detach(), images.grad, *gradients])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5 * other.abs().max().item())
+        assert other.abs().max() > 1e-2  # else the test says nothing
+
+
+def test_each_weight_of_a_doubled_convolution_falls_where_it_does_after_doubling():
+    maps = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(1))
+    doubled = nn.functional.interpolate(maps, scale_factor=2)
+    for place in range(2 * 3 * 9):
+        weight = torch.zeros(2 * 3 * 9)
+        weight[place] = 1.0
+        weight, bias = weight.reshape(2, 3, 3, 3), torch.tensor([0.5, -1.0])
+        expected = nn.functional.conv2d(doubled, weight, bias, padding=1)
+        assert torch.equal(doubled_convolution(maps, weight, bias), expected)
 
 
 def test_numbers_of_parameters():

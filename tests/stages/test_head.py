@@ -1,4 +1,7 @@
-"""Features that start the classes' head: those of the network as it stands, by a plain loop."""
+"""The classes' head at the start: features and fits are plain ones, each image looked at once."""
+
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +11,13 @@ from torch import nn
 from czsl.images.augment import steady
 from czsl.nets.network import make_network
 from czsl.stages import head
-from czsl.stages.head import turned_features
+from czsl.stages.head import STRENGTHS, Heads, turned_features
+from czsl.stages.logistic import fit_logistic
+from czsl.stages.targets import vote_targets
 from czsl.train.samples import to_tensor
-from tiny import quick, tiny_catalogue, tiny_context, write_survey
+from tiny import Recorded, quick, tiny_catalogue, tiny_context, truth, write_survey
+
+FOLDS = 3
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -45,3 +52,80 @@ def test_features_are_the_mean_over_quarter_turns(kind, mirrored, tmp_path, monk
             )
     np.testing.assert_allclose(found, torch.stack(expected), rtol=1e-4, atol=1e-6 * found.max())
     assert found.std(axis=0).max() > 1e-4 * found.max()  # else the test says nothing
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory):
+    """Give a context, the layout, experts' objects by fold, and classes."""
+    folder = tmp_path_factory.mktemp("heads")
+    catalogue = tiny_catalogue(write_survey(folder / "survey", count=60), quick("default"))
+    context, usable = tiny_context(catalogue, folder)
+    rows = np.flatnonzero(usable)[:24]
+    classes = truth(60)
+    parts = {fold: rows[8 * fold : 8 * fold + 8] for fold in range(FOLDS)}
+    return context, vote_targets(catalogue).layout, parts, classes
+
+
+def network(seed: int):
+    made = make_network(
+        "residual", channels=3, size=24, width=4, questions=(3,), classes=3, seed=seed
+    )
+    for layer in made.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.weight.data.mul_(3)  # images differ by more than rounding
+    return made
+
+
+def plain_head(context, layout, made, rows, classes):
+    """Look at the images of one fold's training at once, whatever was seen before."""
+    plain, mirrored = (
+        turned_features(context, made, rows, mirrored=flip, resampled=True)
+        for flip in (False, True)
+    )
+    fitted = fit_logistic(
+        [(plain, classes[rows]), (mirrored, layout.class_mirror[classes[rows]])],
+        classes=layout.classes,
+        strengths=STRENGTHS,
+        seed=context.seed,
+    )
+    weight = (fitted.weight / fitted.scale[:, None]).T
+    return weight, fitted.bias - weight @ fitted.mean
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_heads_are_those_of_plain_fits_and_images_are_looked_at_once(setting, shared):
+    context, layout, parts, classes = setting
+    recorded = Recorded(context.images)
+    heads = Heads(replace(context, images=recorded), layout, resampled=True)
+    found = []
+    for fold in [*range(FOLDS)] * 2:  # with two weights of the transferred labels
+        made = network(0 if shared else fold)
+        others = {part: rows for part, rows in parts.items() if part != fold}
+        heads.start(fold, made, others, classes, shared=shared)
+        found.append([made.classes.weight.detach().numpy(), made.classes.bias.detach().numpy()])
+    for fold, (weight, bias) in enumerate(found[:FOLDS]):
+        made = network(0 if shared else fold)
+        rows = np.concatenate([parts[part] for part in range(FOLDS) if part != fold])
+        expected = plain_head(context, layout, made, np.sort(rows), classes)
+        np.testing.assert_allclose(weight, expected[0], rtol=2e-3, atol=1e-3 * np.ptp(weight))
+        np.testing.assert_allclose(bias, expected[1], rtol=2e-3, atol=1e-3 * np.ptp(bias))
+        np.testing.assert_array_equal(weight, found[FOLDS + fold][0])
+        np.testing.assert_array_equal(bias, found[FOLDS + fold][1])
+    assert np.abs(found[0][0] - found[1][0]).max() > 0.05 * np.ptp(found[0][0])
+    times = 2 if shared else 2 * (FOLDS - 1)  # the image and its mirror image, by each encoder
+    every = np.concatenate(list(parts.values())).tolist()
+    assert Counter(recorded.pending) == dict.fromkeys(every, times)
+
+
+def test_no_bit_depends_on_which_fold_asks_first(setting):
+    context, layout, parts, classes = setting
+    found = []
+    for order in ([0, 1, 2], [2, 0, 1]):
+        heads, each = Heads(context, layout, resampled=True), {}
+        for fold in order:
+            made = network(0)
+            others = {part: rows for part, rows in parts.items() if part != fold}
+            heads.start(fold, made, others, classes, shared=True)
+            each[fold] = made.classes.weight.detach().clone()
+        found.append(each)
+    assert all(torch.equal(found[0][fold], found[1][fold]) for fold in range(FOLDS))

@@ -9,7 +9,8 @@ import torch
 from czsl.nets.losses import answer_probabilities
 from czsl.nets.network import make_network
 from czsl.recipes import Augment, Training
-from czsl.stages.infer import TINY, ClassReader, batch_size
+from czsl.stages import infer
+from czsl.stages.infer import TINY, ClassReader, batch_size, quarter_turned
 from czsl.stages.targets import Layout
 from czsl.train.device import make_fabric
 from czsl.train.loop import train
@@ -149,6 +150,23 @@ def test_batches_of_a_store_are_read_in_order():
     assert read.stored(Store(), rows[:0]).shape == (0, 3)
 
 
+def test_rows_of_a_store_that_come_in_several_parts_are_those_of_one(monkeypatch):
+    class Store:
+        pixels = pixels(60, 24)
+
+        def gather(self, rows):
+            return self.pixels[rows]
+
+    rows, read = np.random.default_rng(1).permutation(60)[:50], reader()
+    expected = read.read(Store().gather(rows))
+    for size in (7, 50):
+        monkeypatch.setattr(infer, "GATHERED", size)
+        found = read.read_stored(Store(), rows)
+        np.testing.assert_allclose(found.logits, expected.logits, atol=1e-5)
+        np.testing.assert_allclose(found.features, expected.features, rtol=1e-4, atol=1e-6)
+    assert np.ptp(expected.logits) > 0.01  # else the test says nothing
+
+
 @RESAMPLED
 def test_no_image_at_all_gives_no_row(resampled):
     assert reader(resampled=resampled).logits(pixels(0)).shape == (0, 3)
@@ -263,3 +281,16 @@ def test_batches_read_side_by_side_are_those_read_one_by_one(network):
             torch.set_num_threads(before)
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)
     assert np.ptp(found[0]) > 0.01
+
+
+@pytest.mark.parametrize("margin", [0, 2])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize("turns", range(4))
+def test_quarter_turns_are_numpys_with_channels_last(turns, layout, margin):
+    images = torch.rand(5, 3, 16, 16).contiguous(memory_format=layout)
+    images = images[..., margin : 16 - margin, margin : 16 - margin]
+    before = images.clone()
+    turned = quarter_turned(images, turns)
+    assert turned.is_contiguous(memory_format=torch.channels_last)
+    np.testing.assert_array_equal(turned, np.rot90(before.numpy(), turns, axes=(2, 3)))
+    assert torch.equal(images, before)

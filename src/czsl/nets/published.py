@@ -91,7 +91,8 @@ class PublishedAutoencoder(nn.Module):
     """The published convolutional autoencoder; gives logits of the pixels.
 
     The sigmoid of its last layer is left to the loss, where it is exact for large
-    logits too: apply ``torch.sigmoid`` to see the reconstruction.
+    logits too: apply ``torch.sigmoid`` to see the reconstruction. The last doubling and
+    convolution of ``decoder`` are done in one (:func:`doubled_convolution`).
 
     Parameters
     ----------
@@ -114,5 +115,53 @@ class PublishedAutoencoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Give the logits of the reconstructed pixels, shaped as the images."""
-        pixels: Tensor = self.decoder(self.convolutions(images))
-        return pixels
+        *layers, _, last = self.decoder
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
+        maps = self.convolutions(images)
+        for layer in layers:
+            maps = layer(maps)
+        return doubled_convolution(maps, last.weight, last.bias)
+
+
+def doubled_convolution(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Double the sides of maps by repetition, then convolve: both at once, in less time.
+
+    Along each side, a pixel of the doubled maps and its two neighbours are of two pixels of
+    the maps. So each of its four kinds has a kernel of its own on the maps, whose weights are
+    sums of the given ones; what lies outside is zero in both.
+
+    Parameters
+    ----------
+    maps
+        Shape (object, given, row, column).
+    weight
+        Of a convolution of 3 x 3 pixels, shape (made, given, 3, 3).
+    bias
+        Shape (made,).
+
+    Returns
+    -------
+    Tensor
+        Shape (object, made, 2 rows, 2 columns): up to rounding, what
+        ``torch.nn.Upsample(scale_factor=2)`` and a convolution padded by 1 give.
+
+    Examples
+    --------
+    >>> maps, weight = torch.tensor([[[[1.0, 2.0]]]]), torch.ones(1, 1, 3, 3)
+    >>> doubled_convolution(maps, weight, torch.zeros(1))
+    tensor([[[[ 4.,  8., 10.,  8.],
+              [ 4.,  8., 10.,  8.]]]])
+    """
+    kernels = _of_both(_of_both(weight, -2, place=1), -1, place=2).flatten(0, 2)
+    found = functional.conv2d(maps, kernels, bias.repeat_interleave(4), padding=1)
+    return functional.pixel_shuffle(found, 2)
+
+
+def _of_both(weight: Tensor, side: int, *, place: int) -> Tensor:
+    """Give kernels for the first and the second of two pixels that repeat one, along a side."""
+    before, same, after = weight.unbind(side)
+    nothing = torch.zeros_like(same)
+    first = torch.stack([before, same + after, nothing], side)
+    second = torch.stack([nothing, before + same, after], side)
+    return torch.stack([first, second], place)

@@ -15,7 +15,6 @@ from czsl.nets.network import Network
 from czsl.recipes import Finetune
 from czsl.stages.context import Context
 from czsl.stages.fitting import fit_network
-from czsl.stages.head import start_head
 from czsl.stages.pretrain import class_loss
 from czsl.stages.sampling import resampled
 from czsl.stages.targets import VoteTargets
@@ -69,7 +68,7 @@ def finetune(
     context
         Images, device, seed.
     network
-        Where training starts; changed in place.
+        Where training starts, its heads too; changed in place.
     votes
         The votes on every object.
     labels
@@ -86,9 +85,6 @@ def finetune(
     list of dict
         The epochs.
     """
-    if settings.head == "logistic" and len(np.unique(labels.classes)) > 1:
-        layout, resampled = votes.layout, settings.resampled
-        start_head(context, network, labels.experts, labels.classes, layout, resampled=resampled)
     network.dropout.p = settings.dropout
     squared = settings.loss == "squared"
     samples = _published if squared else _companions

@@ -18,6 +18,7 @@ from czsl.recipes import Recipe
 from czsl.stages.targets import Layout
 from czsl.train.checkpoint import Tensors
 from czsl.train.device import has_bfloat16, side_by_side
+from czsl.train.feed import one_ahead
 from czsl.train.samples import Images, to_tensor
 
 BATCH_PIXELS = {"cpu": 64 * 64**2, "mps": 256 * 64**2, "cuda": 4096 * 64**2}
@@ -195,19 +196,21 @@ class ClassReader:
     def read_stored(self, images: Images, rows: NDArray[np.int64]) -> Read:
         """Read rows of an image store, some thousand at a time."""
         starts = range(0, max(1, len(rows)), GATHERED)
-        return _joined([self.read(images.gather(rows[start:][:GATHERED])) for start in starts])
+        gathered = (images.gather(rows[start:][:GATHERED]) for start in starts)
+        # To a GPU the next ones are on their way while the networks work.
+        coming = one_ahead(map(_pinned, gathered)) if self.device.type == "cuda" else gathered
+        return _joined([self.read(pixels) for pixels in coming])
 
     def _turned(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Sum over the networks and, of 8 views, the quarter turns: logits and features."""
         images = steady(images, self.view, resampled=self.resampled)
         turns = range(4 if self.views == 8 else 1)
-        seen = [self._log_probabilities(images.rot90(turn, dims=(2, 3))) for turn in turns]
+        seen = [self._log_probabilities(quarter_turned(images, turn)) for turn in turns]
         logits, features = zip(*seen, strict=True)
         return torch.stack(logits).sum(dim=0), torch.stack(features).sum(dim=0)
 
     def _log_probabilities(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Sum over the networks, shape (object, class), and the first one's features."""
-        images = images.contiguous(memory_format=torch.channels_last)
         total, features = torch.zeros(len(images), len(self.mirror), device=self.device), []
         for network in self.networks:
             with torch.autocast(
@@ -222,6 +225,33 @@ class ClassReader:
                 known = shares.sum(dim=1, keepdim=True).clamp(min=TINY)
                 total += (shares / known).clamp(min=TINY).log()
         return total, features[0]
+
+
+def quarter_turned(images: Tensor, turns: int) -> Tensor:
+    """Turn images by quarter turns, and lay them out as convolutions are fastest.
+
+    Parameters
+    ----------
+    images
+        Shape (object, channel, row, column).
+    turns
+        How many quarter turns, 0 to 3.
+
+    Returns
+    -------
+    Tensor
+        The turned images, channels last in memory; by no turn the very same ones where they
+        lie so already.
+
+    Examples
+    --------
+    >>> quarter_turned(torch.arange(4.0).reshape(1, 1, 2, 2), 1)
+    tensor([[[[1., 3.],
+              [0., 2.]]]])
+    """
+    # By no turn torch would copy them, channels first, to be copied back.
+    turned = images.rot90(turns, dims=(2, 3)) if turns else images
+    return turned.contiguous(memory_format=torch.channels_last)
 
 
 def batch_size(view: int, device: torch.device) -> int:
@@ -240,6 +270,12 @@ def batch_size(view: int, device: torch.device) -> int:
     [455, 64, 5, 4]
     """
     return min(max(BATCH_PIXELS[device.type] // view**2, FEWEST), MOST)
+
+
+def _pinned(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Put images into memory that a GPU copies from without help."""
+    pinned: NDArray[np.uint8] = torch.from_numpy(pixels).pin_memory().numpy()
+    return pinned
 
 
 def _joined(parts: Sequence[Read]) -> Read:
