@@ -97,7 +97,8 @@ def test_features_of_no_votes_are_zero_and_missing_columns_stay_missing():
     np.testing.assert_array_equal(features, np.zeros((1, 7)))
     extra = extra_features(np.array([[np.nan, 2.0], [1.0, 2.0], [np.nan, np.nan]]))
     np.testing.assert_array_equal(
-        extra, [[np.nan, 2.0, 0.5], [1.0, 2.0, 1.0], [np.nan, np.nan, 0.0]]
+        extra,
+        [[np.nan, 2.0, 1, 0, 0.5], [1.0, 2.0, 0, 0, 1.0], [np.nan, np.nan, 0, 0, 0.0]],
     )
     assert extra_features(np.zeros((4, 0))).shape == (4, 0)
 
@@ -108,7 +109,8 @@ def test_beside_extra_columns_votes_have_a_place_of_their_own():
     plain = features_of_counts(counts, [2], np.zeros((3, 0)))
     features = features_of_counts(counts, [2], extra)
     known = np.array([[1.0], [0.5], [0.0]])
-    expected = np.hstack([plain * (1 - known), extra, known, plain * known])
+    missing = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
+    expected = np.hstack([plain * (1 - known), extra, missing, known, plain * known])
     np.testing.assert_allclose(features, expected)
 
 

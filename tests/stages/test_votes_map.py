@@ -277,7 +277,7 @@ def test_products_of_extra_columns_share_the_prior_of_one_input():
     values = with_products((inputs.features - fitted.mean) / fitted.scale, fitted.pairs)
     pull = values.T @ (np.eye(2)[labels] - fitted.probabilities(inputs.features))
     of_columns = np.isin(np.arange(values.shape[1]), [7, 8])
-    products = np.concatenate([np.zeros(17, bool), np.isin(fitted.pairs, [7, 8]).all(axis=1)])
+    products = np.concatenate([np.zeros(19, bool), np.isin(fitted.pairs, [7, 8]).all(axis=1)])
     assert products.sum() == 3
     for places, penalty in ((of_columns, 0.1), (products, 0.1 * 3)):
         assert np.abs(fitted.weights[0][places]).max() > 0.1
@@ -334,3 +334,21 @@ def test_the_table_takes_extra_columns_for_unknown():
     row = map_table(fitted, layout(), counts, numbers=(40,))[0]
     unknown = told(np.array([[40.0, 0.0, 0.0]]), np.array([[np.nan]])).features
     np.testing.assert_allclose(row["p_early"], fitted.probabilities(unknown)[0, 0])
+
+
+def test_which_extra_column_is_missing_may_tell_the_class():
+    counts, labels = survey(400, seed=2)
+    extra = np.random.default_rng(3).normal(size=(400, 2))
+    extra[np.arange(400), labels] = np.nan  # of either class the other column
+    votes = np.random.default_rng(4).permutation(counts)  # which say nothing
+    fitted = fit(told(votes[:200], extra[:200]), labels[:200])
+    found = fitted.probabilities(told(votes[200:], extra[200:]).features)
+    assert loss(found, labels[200:]) < 0.1
+
+
+def test_without_a_missing_value_flags_change_nothing():
+    counts, labels = survey(60, seed=5)
+    extra = np.random.default_rng(6).normal(size=(60, 2))
+    fitted = fit(told(counts, extra), labels)
+    flags = slice(2 * 3 + 1 + 2, 2 * 3 + 1 + 4)  # behind the votes' and the columns' places
+    np.testing.assert_array_equal(fitted.weights[0][flags], 0)

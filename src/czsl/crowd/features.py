@@ -166,7 +166,7 @@ def thinned_counts(
 
 
 def extra_features(extra: Floats) -> Floats:
-    """Describe extra columns: their values, and how many are known.
+    """Describe extra columns: their values, which are missing, and how many are known.
 
     Parameters
     ----------
@@ -176,18 +176,20 @@ def extra_features(extra: Floats) -> Floats:
     Returns
     -------
     Array
-        Shape (object, columns + 1): values, NaN where missing, which a transfer takes for the
-        experts' mean, then the share of the columns that are known. Without columns there
-        is nothing, shape (object, 0).
+        Shape (object, 2 columns + 1): values, NaN where missing, which a transfer takes for the
+        experts' mean; for each column 1 where it is missing and another is known; the share of
+        the columns that are known. Without columns there is nothing, shape (object, 0).
 
     Examples
     --------
-    >>> extra_features(np.array([[0.5, np.nan]]))
-    array([[0.5, nan, 0.5]])
+    >>> extra_features(np.array([[0.5, np.nan], [np.nan, np.nan]]))
+    array([[0.5, nan, 0. , 1. , 0.5],
+           [nan, nan, 0. , 0. , 0. ]])
     """
     if not extra.shape[1]:
         return extra
-    return np.hstack([extra, np.mean(~np.isnan(extra), axis=1, keepdims=True)])
+    share = np.mean(~np.isnan(extra), axis=1, keepdims=True)
+    return np.hstack([extra, np.isnan(extra) & (share > 0), share])
 
 
 def mirrored_features(mirrors: list[NDArray[np.int64]], extra: int) -> NDArray[np.int64]:
@@ -203,7 +205,7 @@ def mirrored_features(mirrors: list[NDArray[np.int64]], extra: int) -> NDArray[n
     Examples
     --------
     >>> mirrored_features([np.array([1, 0])], extra=1)
-    array([ 1,  0,  2,  4,  3,  5,  6,  8,  7,  9, 11, 10])
+    array([ 1,  0,  2,  4,  3,  5,  6,  7,  9,  8, 10, 12, 11])
     """
     parts: list[NDArray[np.int64]] = []
     start = 0
@@ -213,5 +215,6 @@ def mirrored_features(mirrors: list[NDArray[np.int64]], extra: int) -> NDArray[n
         start += 2 * size + 1
     if not extra:
         return np.concatenate([*parts, np.zeros(0)]).astype(np.int64)
-    again = [start + extra + 1 + part for part in parts]
-    return np.concatenate([*parts, start + np.arange(extra + 1), *again]).astype(np.int64)
+    told = 2 * extra + 1
+    again = [start + told + part for part in parts]
+    return np.concatenate([*parts, start + np.arange(told), *again]).astype(np.int64)

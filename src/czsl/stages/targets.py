@@ -181,7 +181,8 @@ class TransferInputs:
                 "image: the transfer was fitted with what the image shows, and nothing is told "
                 "of the images; give the log shares of the answers with with_image()"
             )
-        return extra_features(self.image[rows])
+        image = self.image[rows]
+        return np.hstack([image, known_rows(image)[:, None]])
 
 
 def features_of_counts(counts: Floats, questions: Sequence[int], extra: Floats) -> Floats:

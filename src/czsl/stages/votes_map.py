@@ -208,6 +208,8 @@ def _design(
     if image:
         columns = np.concatenate([extra, len(inputs.mirror) + np.arange(layout.answers)])
     mean, scale = _scaling(features[0], columns)
+    missing = extra + len(extra)  # a column that is never missing, or always, tells nothing by it
+    scale[missing[np.ptp(features[0][:, missing], axis=0) == 0]] = np.inf
     pairs = _pairs(layout, inputs, image)
     offset = np.where(shares > 0, np.log(np.maximum(shares, 1e-300)), ABSENT)
     centre = _majority(offset, layout, inputs, len(mean) + len(pairs), beside=False)
@@ -288,7 +290,7 @@ def _vote_features(layout: Layout) -> int:
 def _vote_places(layout: Layout, extra: int) -> list[list[Rows]]:
     """Give the places of each question's shares and weight, twice where extra columns are."""
     first = question_places(layout.questions)
-    behind = _vote_features(layout) + extra + 1
+    behind = _vote_features(layout) + 2 * extra + 1
     return [first, [behind + block for block in first]] if extra else [first]
 
 
