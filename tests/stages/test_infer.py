@@ -243,7 +243,7 @@ def test_products_in_bfloat16_move_a_posterior_little(trained):
         np.exp(one.logits - np.logaddexp.reduce(one.logits, axis=1, keepdims=True))
         for one in (full, half)
     )
-    assert (posterior.max(axis=1) < 0.9).mean() > 0.3  # or there is little that could move
+    assert (posterior.max(axis=1) < 0.9).mean() > 0.2  # or there is little that could move
     assert 0 < np.abs(posterior - other).max() < 0.02
     assert np.abs(posterior - other).mean() < 0.001
 

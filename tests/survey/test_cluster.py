@@ -137,7 +137,9 @@ def test_the_command_line_starts_ray_and_leaves_nothing(survey, model_folder, ex
     ended = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=120, check=False
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.returncode == 0
+    told = ended.stderr.splitlines()  # what the tiny model cannot promise, and no more
+    assert all(line.startswith("note: sets: ") for line in told), ended.stderr
     assert ended.stdout.startswith("60 objects predicted: predictions.parquet")
     assert "ray" not in ended.stdout.lower()
     assert [path.name for path in folder.iterdir()] == ["predictions.parquet"]
