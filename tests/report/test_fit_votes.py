@@ -46,7 +46,7 @@ def posterior(folder, counts):
     weight = number / (number + 3)
     logs = np.log(answers * (counts + 1) / (number + answers)) / 10
     votes = [*(counts / number * weight), weight, *logs]
-    features = [*votes, np.nan, 0.0, *np.zeros(len(votes))]  # the last for votes beside extras
+    features = [*votes, np.nan, 0.0, 0.0, *np.zeros(len(votes))]  # the last beside extras
     if fitted.uses_image:
         features += [*np.full(answers, np.nan), 0.0]
     return fitted.probabilities(np.array([features]))[0]

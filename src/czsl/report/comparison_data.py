@@ -202,7 +202,8 @@ class Compared:
                 if content["error"] is None
             ]
             if found:
-                return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+                mean = {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+                return {**mean, "A": mean["U_published"] - mean["U"]}
         return {}
 
     def judged(self, arm: str) -> int:
