@@ -4,8 +4,8 @@ The survey is simulated, and half of its objects have an expert's class, a setti
 kind to czsl2023: with few experts it hardly leaves the majority class, and anything reaches
 that. Its accuracy is that of our czsl2023, whose steps are those of Keras
 (``peers/check.py``); its time is the number of its steps times what a step takes Keras. The
-default is trained for longer and longer until it is as accurate on objects that neither has
-seen; images are decoded before either starts.
+default is trained for longer and longer until it is as accurate, in the mean of three seeds, on
+objects that neither has seen; images are decoded before either starts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
@@ -38,13 +38,16 @@ from czsl.recipes import CZSL2023, Recipe, recipe_settings
 from czsl.simulate import simulate_survey
 
 GOAL = 0.1
-LENGTHS = (500, 1_000, 2_000, 4_000, 8_000, 16_000, 40_000)
+LENGTHS = (500, 700, 1_000, 1_400, 2_000, 2_800, 4_000, 8_000, 16_000, 40_000)
 """Images that the default's pre-training sees, at least; the last is its own."""
 
 LIMIT = (
     "In a profile half of the time goes into training; features, the first head of the classes and "
     "the search for unlike images take the rest, at any length."
 )
+
+SEEDS = (0, 1, 2)
+"""Of the default's fits at each length: so short ones differ much."""
 
 TRAINED = 0.7
 """Share of the rows that train in czsl2023; the others are held out."""
@@ -81,9 +84,11 @@ def main() -> None:
         published, own = fitted(survey, recipe_settings({"name": "czsl2023", "folds": 1, **full}))
         ladder: list[dict[str, Any]] = []
         for images in lengths:
-            accuracy, seconds = fitted(survey, shortened(images))
-            ladder.append({"images": images, "accuracy": accuracy, "seconds": seconds})
-            if accuracy >= published:
+            runs = [fitted(survey, shortened(images), seed) for seed in SEEDS]
+            accuracies, seconds = zip(*runs, strict=True)
+            step = {"images": images, "accuracies": accuracies, "accuracy": fmean(accuracies)}
+            ladder.append({**step, "seconds": median(seconds)})
+            if ladder[-1]["accuracy"] >= published:
                 break
         more = {"czsl2023": {"accuracy": published, "seconds in ours": own}, "default": ladder}
         print(f"czsl2023: {published:.4f} in {own:.1f} s of ours; default: {ladder}")
@@ -125,11 +130,11 @@ def shortened(images: int) -> Recipe:
     )
 
 
-def fitted(survey: Survey, recipe: Recipe) -> tuple[float, float]:
+def fitted(survey: Survey, recipe: Recipe, seed: int = 0) -> tuple[float, float]:
     """Fit a recipe on one core; give its accuracy on unseen objects and the seconds."""
     catalogue = Catalogue.read(survey.config)
     start = time.perf_counter()
-    model = CzSL(recipe, seed=0, device="cpu", threads=1).fit(catalogue)
+    model = CzSL(recipe, seed=seed, device="cpu", threads=1).fit(catalogue)
     seconds = time.perf_counter() - start
     scores = score_survey(model, survey.config.folder, survey.truth)
     return float(scores["accuracy"]), seconds

@@ -14,6 +14,7 @@ from czsl.stages import head
 from czsl.stages.head import STRENGTHS, Heads, turned_features
 from czsl.stages.logistic import fit_logistic
 from czsl.stages.targets import vote_targets
+from czsl.train.device import has_bfloat16, make_fabric
 from czsl.train.samples import to_tensor
 from tiny import Recorded, quick, tiny_catalogue, tiny_context, truth, write_survey
 
@@ -129,3 +130,25 @@ def test_no_bit_depends_on_which_fold_asks_first(setting):
             each[fold] = made.classes.weight.detach().clone()
         found.append(each)
     assert all(torch.equal(found[0][fold], found[1][fold]) for fold in range(FOLDS))
+
+
+@pytest.mark.skipif(not has_bfloat16("cpu"), reason="this processor has no products in bfloat16")
+def test_features_in_bfloat16_are_those_in_float32_but_for_rounding(setting):
+    context, _, experts, _ = setting
+    network = make_network(
+        "residual", channels=3, size=context.view, width=8, questions=(3,), classes=3, seed=0
+    ).eval()
+    rows = np.concatenate(list(experts.values()))
+    plain, half = (
+        turned_features(
+            replace(context, fabric=make_fabric("cpu", precision=precision)),
+            network,
+            rows,
+            mirrored=False,
+            resampled=True,
+        )
+        for precision in ("32", "bf16")
+    )
+    apart = np.abs(half - plain)
+    assert apart.max() > 0  # else both are in one precision
+    assert apart.mean() < 0.01 * np.abs(plain).mean()

@@ -140,6 +140,7 @@ def turned_features(
         images = to_tensor(context.images.gather(rows[start : start + size]), device)
         images = images.flip(3) if mirrored else images
         images = steady(images, context.view, resampled=resampled)
-        turns = [encoder(quarter_turned(images, turn)) for turn in range(4)]
-        parts.append(torch.stack(turns).mean(dim=0).double().cpu().numpy())
+        with context.fabric.autocast():  # in the precision that trains and predicts
+            turns = [encoder(quarter_turned(images, turn)).double() for turn in range(4)]
+        parts.append(torch.stack(turns).mean(dim=0).cpu().numpy())
     return np.vstack(parts)
