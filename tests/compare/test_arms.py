@@ -4,6 +4,10 @@ import re
 
 import numpy as np
 import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from czsl.catalogue import Catalogue, majority_probability
 from czsl.compare.arms import (
@@ -20,7 +24,10 @@ from czsl.compare.cell import Cell
 from czsl.compare.protocols import Protocol
 from czsl.errors import ArgumentError, CatalogueError
 from czsl.model import Hardware
+from czsl.nets.published import PublishedAutoencoder
 from czsl.recipes import Transfer
+from czsl.stages.head import STRENGTHS
+from czsl.stages.reconstruct import reconstruct
 from czsl.stages.sampling import resampled
 from tiny import quick, tiny_config, write_survey
 from votes_only import votes_config, write_table
@@ -176,6 +183,35 @@ def test_image_arms_judge_the_scored_objects(survey, tmp_path, name):
     assert posterior.sum(axis=1) == pytest.approx(1)
     if name == "czsl2023":
         assert any("folds = 1: one network learns from every" in note for note in cell.notes)
+
+
+def test_the_probe_is_a_regression_of_classes_on_the_maps_of_the_autoencoder(survey, tmp_path):
+    cell = make_cell(survey, tmp_path)
+    probe = all_arms(survey.config)["probe"]
+    posterior = probe(cell)
+    context = cell.context()
+    unlabelled = np.flatnonzero(cell.usable & ~cell.training.is_expert)
+    autoencoder = PublishedAutoencoder(channels=context.channels)
+    autoencoder.load_state_dict(reconstruct(context, unlabelled, probe.training)[0])
+
+    def features(rows):
+        images = torch.from_numpy(context.images.gather(rows)).permute(0, 3, 1, 2) / 255
+        edge = (images.shape[-1] - context.view) // 2
+        images = images[..., edge : edge + context.view, edge : edge + context.view]
+        with torch.no_grad():
+            turned = [autoencoder.convolutions(images.rot90(turn, (2, 3))) for turn in range(4)]
+        return torch.stack(turned).mean(dim=0).flatten(1).numpy()
+
+    rows = np.flatnonzero(cell.training.is_expert & cell.usable)
+    known = features(rows), cell.training.experts[rows]
+    plain = [
+        make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
+        .fit(*known)
+        .predict_proba(features(cell.scored))
+        for strength in STRENGTHS
+    ]
+    assert min(np.abs(posterior - one).max() for one in plain) < 0.01
+    assert max(np.abs(posterior - one).max() for one in plain) > 0.05  # strengths differ
 
 
 def test_missing_images_have_no_posterior(tmp_path):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from czsl.catalogue import majority_probability
 from czsl.compare.cell import Arm, Cell
@@ -15,6 +16,7 @@ from czsl.compare.recipe_arm import RecipeArm, spread
 from czsl.config import Config
 from czsl.errors import ArgumentError, CatalogueError, nearest
 from czsl.nets.network import make_network
+from czsl.nets.published import PublishedEncoder
 from czsl.recipes import Recipe, Training, Transfer, recipe_settings
 from czsl.stages.calibrate import softmax
 from czsl.stages.head import STRENGTHS, turned_features
@@ -123,8 +125,10 @@ class Probe:
         )
         unlabelled = np.flatnonzero(cell.usable & ~cell.training.is_expert)
         weights, _ = reconstruct(context, unlabelled, self.training)
-        convolutions = without_prefix("convolutions", weights)
-        network.encoder.convolutions.load_state_dict(convolutions)  # type: ignore[union-attr]
+        encoder = network.encoder
+        assert isinstance(encoder, PublishedEncoder)
+        encoder.convolutions.load_state_dict(without_prefix("convolutions", weights))
+        encoder.dense = nn.Sequential(nn.Flatten())  # the layers behind have learned nothing
 
         def features(rows: NDArray[np.int64]) -> Floats:
             network.eval()
