@@ -135,7 +135,7 @@ def test_the_command_line_starts_ray_and_leaves_nothing(survey, model_folder, ex
     command = [sys.executable, "-m", "czsl", "predict", str(model_folder)]
     command += [str(survey / "objects.csv"), "--engine", "ray", "--threads", "2", "--device", "cpu"]
     ended = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, capture_output=True, text=True, timeout=600, check=False
     )
     assert ended.returncode == 0
     told = ended.stderr.splitlines()  # what the tiny model cannot promise, and no more
