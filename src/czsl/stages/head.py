@@ -141,6 +141,6 @@ def turned_features(
         images = images.flip(3) if mirrored else images
         images = steady(images, context.view, resampled=resampled)
         with context.fabric.autocast():  # in the precision that trains and predicts
-            turns = [encoder(quarter_turned(images, turn)).double() for turn in range(4)]
-        parts.append(torch.stack(turns).mean(dim=0).cpu().numpy())
+            turns = [encoder(quarter_turned(images, turn)).cpu() for turn in range(4)]
+        parts.append(torch.stack(turns).double().mean(dim=0).numpy())
     return np.vstack(parts)

@@ -181,7 +181,8 @@ class ClassReader:
             mirrored, more = self._turned(images.flip(3))
             logits, features = logits + mirrored[:, self.mirror], features + more
         return Read(
-            logits=(logits / (self.views * len(self.networks))).double().cpu().numpy(),
+            # Widened where that can be: a GPU of Apple's has no 64 bits.
+            logits=(logits / (self.views * len(self.networks))).cpu().double().numpy(),
             features=(features / self.views).float().cpu().numpy(),
         )
 
