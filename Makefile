@@ -55,6 +55,9 @@ ablations: gz1 $(READY)  ## the default with one part changed at a time (some ho
 	  --protocol czsl2023 --folds 3 --out runs/spirals-parts
 	$(COMPARE) $(SIMULATED)/mergers_parts.toml --arms default,mirrored_beside,all_transferred \
 	  --protocol czsl2023 --folds 3 --executions 2 --out runs/mergers-parts
+	$(COMPARE) $(SIMULATED)/parts.toml $(SIMULATED)/spirals_parts.toml \
+	  --arms default,no_average,moving_statistics --sweep experts=9 \
+	  --protocol czsl2023 --folds 3 --out runs/few-experts-parts
 
 gz1-spirals: $(READY)  ## the same galaxies: elliptical, or a spiral of either sense
 	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data
@@ -107,8 +110,10 @@ UNLABELLED = $(BIN)/python examples/unlabelled/unlabelled.py --jobs $(JOBS) --th
 unlabelled: $(READY)  ## what images without a label are worth to the default (hours)
 	$(BIN)/python examples/gz1/join.py $(DATA) runs/gz1-data
 	$(BIN)/python examples/simulated/simulate.py $(SIMULATED)
-	$(UNLABELLED) $(SIMULATED)/early_late.toml $(SIMULATED)/spirals.toml --protocol czsl2023 \
-	  --folds 3 --sweep unlabelled=0,600 --out runs/unlabelled
+	$(UNLABELLED) $(SIMULATED)/early_late.toml --protocol czsl2023 --folds 3 \
+	  --sweep unlabelled=600 --out runs/unlabelled
+	$(UNLABELLED) $(SIMULATED)/spirals.toml --protocol czsl2023 --folds 3 \
+	  --out runs/unlabelled-spirals
 	$(UNLABELLED) runs/gz1-data/czsl.toml --sweep volunteers=300 --out runs/unlabelled-gz1
 
 PEERS   := .venv-peers

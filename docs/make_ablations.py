@@ -99,6 +99,15 @@ PARTS = (
     Data(folder="spirals-parts", task="spirals_parts", name="simulated, three classes"),
     Data(folder="mergers-parts", task="mergers_parts", name="simulated, mergers"),
 )
+FEW_EXPERTS_PARTS = tuple(
+    Data(
+        folder="few-experts-parts",
+        task=task,
+        setting="experts=9",
+        name=f"simulated, {name}, 9 experts",
+    )
+    for task, name in (("parts", "early or late"), ("spirals_parts", "three classes"))
+)
 TABLES = (
     Table(
         title="The three tiers",
@@ -168,6 +177,19 @@ TABLES = (
         },
     ),
     Table(
+        title="Where experts are few",
+        about=(
+            "Parts that some hundred experts' objects leave undecided, and what nine say of them, "
+            "judged by the image alone."
+        ),
+        command="make ablations",
+        data=FEW_EXPERTS_PARTS,
+        pairs={
+            "moving average of the weights": ("default", "no_average"),
+            "normalisation as pre-trained": ("default", "moving_statistics"),
+        },
+    ),
+    Table(
         title="What stays out",
         about=(
             "What the default would gain by parts that it does not have, judged by the image "
@@ -200,13 +222,11 @@ TABLES = (
                 name="real, 300 with votes, 5,957 without",
             ),
             *(
-                Data(folder="unlabelled", task=task, setting=setting, name=f"simulated, {name}")
-                for task, setting, name in (
-                    ("early_late", BASE, "early or late, 1,677 images"),
-                    ("early_late", "unlabelled=600", "early or late, 600 images"),
-                    ("early_late", "unlabelled=0", "early or late, no image"),
-                    ("spirals", BASE, "three classes, 1,453 images"),
-                    ("spirals", "unlabelled=600", "three classes, 600 images"),
+                Data(folder=folder, task=task, setting=setting, name=f"simulated, {name}")
+                for folder, task, setting, name in (
+                    ("unlabelled", "early_late", BASE, "early or late, 1,677 images"),
+                    ("unlabelled", "early_late", "unlabelled=600", "early or late, 600 images"),
+                    ("unlabelled-spirals", "spirals", BASE, "three classes, 1,453 images"),
                 )
             ),
         ),
