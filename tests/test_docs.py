@@ -160,6 +160,13 @@ def test_what_the_commands_do_is_among_the_public_names():
     assert {call for needed in calls.values() for call in needed} <= public
 
 
+def test_the_api_lists_every_error():
+    text = (ROOT / "docs" / "api" / "index.rst").read_text(encoding="utf-8")
+    for error in (CzslError, *CzslError.__subclasses__()):
+        if error.__module__ == "czsl.errors":
+            assert f"\n   czsl.errors.{error.__name__}\n" in text, error
+
+
 def test_the_commands_that_the_pages_name_exist_with_their_options():
     named = set()
     for command in [line for page in TEXTS for line in commands(page)]:
