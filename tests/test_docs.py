@@ -86,6 +86,28 @@ def test_the_first_page_says_what_the_results_say():
             assert f"\n| {arm} | {figure} |" in section
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_tables_of_settings_are_toml_that_makes_the_recipe(name, monkeypatch):
+    """What the tables say is set, in a file that starts from the other recipe."""
+    pytest.importorskip("sphinx")
+    made = load(ROOT / "docs" / "_ext" / "from_code.py")
+    page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    stages = re.findall(r"^```\{czsl-settings\}(.*)$", page, re.MULTILINE)
+    (other,) = RECIPES.keys() - {name}
+    lines, column = [f'name = "{other}"'], list(RECIPES).index(name) + 1
+    for stage in map(str.strip, stages):
+        told = [(row[0], row[column]) for row in made.setting_rows(*[stage] if stage else [])]
+        if told[0][1] == made.LEFT_OUT:
+            lines.append(f"{stage} = false")
+            continue
+        place, skipped = f"{stage}." if stage else "", made.WORDS
+        if stage and getattr(RECIPES[other], stage) is None:  # nothing is there to be left out
+            skipped = (*skipped, "false")
+        lines += [f"{place}{key} = {text}" for key, text in told if text not in skipped]
+    recipe = recipe_settings(tomllib.loads("\n".join(lines)))
+    assert recipe.model_copy(update={"name": name}) == RECIPES[name]
+
+
 def test_the_first_survey_runs(short, capsys):
     pytest.importorskip("galsim")
     from czsl.simulate import simulate_survey
