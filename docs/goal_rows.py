@@ -62,7 +62,7 @@ def blank_row(on: str, measure: str, goal: str, command: str) -> Row:
     """Write the row of what was never measured."""
     nothing: Row = {"value": None, "low": None, "high": None, "seeds": []}
     row = {"on": on, "measure": measure, "goal": goal, **nothing}
-    return row | {"command": command, "measured": None}
+    return row | {"command": command, "measured": None, "met": None}
 
 
 def measured(blank: Row, found: Mapping[str, Row], *of: Path) -> Aim:
@@ -70,7 +70,32 @@ def measured(blank: Row, found: Mapping[str, Row], *of: Path) -> Aim:
     rows = (
         blank | {"measure": told, **values, "measured": day(*of)} for told, values in found.items()
     )
-    return Aim(blank=blank, found=tuple(rows))
+    return Aim(blank=blank, found=tuple(row | {"met": met(row)} for row in rows))
+
+
+GOAL = re.compile(
+    r"(?P<kind>|at most |at least |not below )(?P<low>[\d.]+)(?: to (?P<high>[\d.]+))?"
+)
+"""The words of a goal; a number alone is the least that reaches it."""
+
+
+def met(row: Row) -> bool | None:
+    """Tell whether the figure of a row, not its interval, reaches the goal; None where none can.
+
+    >>> row = {"value": 0.9, "measured": "2026-11-28"}
+    >>> [met(row | {"goal": goal}) for goal in (".9", "at most .02", ".88 to .92", "")]
+    [True, False, True, None]
+    """
+    if row["measured"] is None or not row["goal"]:
+        return None
+    if row["value"] is None:  # what was tried is not enough
+        return False
+    goal = GOAL.fullmatch(row["goal"])
+    if goal is None:
+        raise ValueError(f"the goal {row['goal']!r} is spelled in no known way")
+    if goal["kind"] == "at most ":
+        return bool(row["value"] <= float(goal["low"]))
+    return bool(float(goal["low"]) <= row["value"] <= float(goal["high"] or "inf"))
 
 
 DETAIL = re.compile(
@@ -93,18 +118,20 @@ def key(row: Row) -> tuple[str, str]:
 def renewed_rows(aims: Iterable[Aim], old: Iterable[Row]) -> list[Row]:
     """Give the rows of every goal: as on disk, else as they were, else blank.
 
-    A row that is kept takes its goal and its command from here, which may have changed.
+    A row that is kept takes its goal and its command from here, which may have changed, and so
+    may have whether the goal is met.
     """
     known = {key(aim.blank): aim for aim in aims}
     new = {name: list(aim.found) for name, aim in known.items() if aim.found}
     found = renewed(
         known, {name: [aim.blank] for name, aim in known.items()} | grouped(old, key), new
     )
-    return [
+    current = (
         row | {name: known[place].blank[name] for name in ("goal", "command")}
         for place, rows in found.items()
         for row in rows
-    ]
+    )
+    return [row | {"met": met(row)} for row in current]
 
 
 def open_contest(folder: Path, task: str, setting: str = BASE) -> Contest | None:

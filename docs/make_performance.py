@@ -74,9 +74,10 @@ HEAD = """\
 Written by `python docs/make_performance.py` from the benchmarks that `make bench` runs; not edited
 by hand. A figure is a ratio of two rates that were measured in turn on one machine, ours, theirs,
 ours, theirs: the median of the pairs, with the least and the greatest. Above 1 ours is faster,
-unless the goal says *at most*. A figure stays, with the day when it was measured, until its
-benchmark is run again. The same figures stand in `docs/performance.json`. What they mean for ten
-million objects and for a billion is told under [Scale](scale.md).
+unless the goal says *at most*. Rows of memory, seconds and shares of a limit say so: their figures
+are of that, not of speed. A figure stays, with the day when it was measured, until its benchmark is
+run again. The same figures stand in `docs/performance.json`. What they mean for ten million objects
+and for a billion is told under [Scale](scale.md).
 """
 
 UNMEASURED = """\

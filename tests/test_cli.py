@@ -13,8 +13,11 @@ from click.testing import CliRunner, Result
 
 from czsl import __version__
 from czsl.catalogue import read_table
+from czsl.catalogue.table import KINDS
 from czsl.cli import main
-from czsl.config import write_config
+from czsl.compare.arms import GROUPS
+from czsl.compare.sweeps import SWEEPS
+from czsl.config import read_config, write_config
 from tiny import quick, tiny_config, write_survey
 
 HEAVY = ("torch", "astropy", "matplotlib", "pyarrow", "sklearn", "scipy", "numpy", "pydantic")
@@ -45,6 +48,29 @@ def test_help_lists_every_command_with_a_line() -> None:
     for name in main.commands:
         assert f"\n  {name} " in result.output
     assert "..." not in result.output.partition("Commands:")[2]
+
+
+def test_the_help_of_compare_names_every_group_and_every_sweep() -> None:
+    told = run("compare", "--help").output
+    groups, sweeps = told.partition("are groups.")[0], told.partition("Sweeps:")[2]
+    for name in GROUPS:
+        assert f'"{name}"' in groups, name
+    for name in SWEEPS:
+        assert name in sweeps.partition("Options:")[0], name
+
+
+def test_the_help_of_predict_names_every_format_that_is_written() -> None:
+    told = run("predict", "--help").output.partition("--out")[2].partition("[default")[0].lower()
+    for kind in set(KINDS.values()):
+        assert kind in told.replace(",", "").split(), kind
+
+
+def test_init_takes_an_hdf5_file_as_its_help_says(survey: Path) -> None:
+    assert "HDF5" in run("init", "--help").output
+    (survey / "czsl.toml").unlink()
+    (survey / "cutouts.h5").touch()
+    assert run("init", survey / "objects.csv", survey / "cutouts.h5").exit_code == 0
+    assert read_config(survey).catalogue.images == "cutouts.h5"
 
 
 def test_version() -> None:

@@ -86,6 +86,28 @@ def test_the_first_page_says_what_the_results_say():
             assert f"\n| {arm} | {figure} |" in section
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_tables_of_settings_are_toml_that_makes_the_recipe(name, monkeypatch):
+    """What the tables say is set, in a file that starts from the other recipe."""
+    pytest.importorskip("sphinx")
+    made = load(ROOT / "docs" / "_ext" / "from_code.py")
+    page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    stages = re.findall(r"^```\{czsl-settings\}(.*)$", page, re.MULTILINE)
+    (other,) = RECIPES.keys() - {name}
+    lines, column = [f'name = "{other}"'], list(RECIPES).index(name) + 1
+    for stage in map(str.strip, stages):
+        told = [(row[0], row[column]) for row in made.setting_rows(*[stage] if stage else [])]
+        if told[0][1] == made.LEFT_OUT:
+            lines.append(f"{stage} = false")
+            continue
+        place, skipped = f"{stage}." if stage else "", made.WORDS
+        if stage and getattr(RECIPES[other], stage) is None:  # nothing is there to be left out
+            skipped = (*skipped, "false")
+        lines += [f"{place}{key} = {text}" for key, text in told if text not in skipped]
+    recipe = recipe_settings(tomllib.loads("\n".join(lines)))
+    assert recipe.model_copy(update={"name": name}) == RECIPES[name]
+
+
 def test_the_first_survey_runs(short, capsys):
     pytest.importorskip("galsim")
     from czsl.simulate import simulate_survey
@@ -158,6 +180,13 @@ def test_what_the_commands_do_is_among_the_public_names():
     assert calls.keys() == cli.commands.keys()
     public = {name.rpartition(".")[2] for name in names}
     assert {call for needed in calls.values() for call in needed} <= public
+
+
+def test_the_api_lists_every_error():
+    text = (ROOT / "docs" / "api" / "index.rst").read_text(encoding="utf-8")
+    for error in (CzslError, *CzslError.__subclasses__()):
+        if error.__module__ == "czsl.errors":
+            assert f"\n   czsl.errors.{error.__name__}\n" in text, error
 
 
 def test_the_commands_that_the_pages_name_exist_with_their_options():

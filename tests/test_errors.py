@@ -77,7 +77,10 @@ def test_first_rows_count_from_one_or_from_where_the_part_begins():
 
 
 def test_a_missing_package_is_named_with_its_extra():
-    message = r"needs the package 'no_such'.*pip install \"czsl\[demo\]\""
+    message = (
+        r"needs the package 'no_such'.*pip install \"czsl\[demo\]\", "
+        r"or from a clone: pip install \"\.\[demo\]\"$"
+    )
     with pytest.raises(MissingExtraError, match=message):
         require_extra("no_such.part", "demo")
 

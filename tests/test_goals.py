@@ -71,8 +71,9 @@ def test_a_transfer_on_disk_changes_its_own_rows(made, docs, tmp_path):
         assert (row["value"], row["low"], row["high"], row["seeds"]) == (0.5, 0.25, 0.75, [0, 1])
         assert row["measured"] == "1970-01-01"
     page = (docs / "goals.md").read_text(encoding="utf-8")
-    told = "| 0.500 | 0.250 to 0.750 | .987 | 2 | 1970-01-01 | `make votes-transfer` |"
+    told = "| 0.500 | 0.250 to 0.750 | .987 | missed | 2 | 1970-01-01 | `make votes-transfer` |"
     assert page.count(told) == 1
+    assert [row["met"] for row in changed] == [False, False, False]
 
 
 def test_a_comparison_on_disk_changes_what_its_arms_tell(made, docs, tmp_path):
@@ -126,5 +127,42 @@ def test_what_is_kept_has_the_goal_of_today_and_what_has_none_drops_out(made):
     assert kept == old | {"goal": ".95"}
     assert (blank["measure"], blank["value"], blank["measured"]) == ("log loss", None, None)
     told = "\n".join(made.page([blank, kept | {"value": None}]))
-    assert "| a | log loss | not measured |  | at most 1 | 0 |  | `make a` |" in told
+    assert "| a | log loss | not measured |  | at most 1 |  | 0 |  | `make a` |" in told
     assert "| a | accuracy | not reached |" in told
+
+
+@pytest.mark.parametrize(
+    ("goal", "value", "met"),
+    [
+        (".975", 0.975, True),
+        (".975", 0.9749, False),
+        ("at most .02", 0.02, True),
+        ("at most .02", 0.0201, False),
+        ("at most 0", 1, False),
+        ("at least 0", -0.001, False),
+        ("not below 0", 0.0, True),
+        (".88 to .92", 0.93, False),
+        (".88 to .92", 0.87, False),
+        (".88 to .92", 0.88, True),
+        ("at most .1", None, False),  # measured, and no number of experts tried is enough
+        ("", 0.5, None),
+    ],
+)
+def test_a_goal_is_reached_or_missed_by_its_figure(made, goal, value, met):
+    (row,) = aim(made, "accuracy", goal, accuracy=value).found
+    assert row["met"] is met
+    (line,) = list(made.page([row]))[-1:]
+    assert f"| {goal} | {made.VERDICTS[met]} |" in line
+
+
+def test_what_is_kept_is_judged_by_the_goal_of_today(made):
+    (old,) = aim(made, "accuracy", ".9", accuracy=0.92).found
+    (kept,) = made.renewed_rows([aim(made, "accuracy", ".95")], [old])
+    assert (old["met"], kept["met"]) == (True, False)
+    (blank,) = made.renewed_rows([aim(made, "recall", ".95")], [])
+    assert blank["met"] is None
+
+
+def test_a_goal_in_other_words_is_an_error(made):
+    with pytest.raises(ValueError, match="the goal 'about 1' is spelled in no known way"):
+        aim(made, "accuracy", "about 1", accuracy=1.0)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,8 +21,15 @@ import czsl.errors
 from czsl.cli import main
 from czsl.flags import MEANING
 from czsl.recipes import RECIPES
+from czsl.slips import settings_of
 
 WIDTH = 88
+
+LEFT_OUT, BELOW = "stage left out", "as below"
+"""What stands where a recipe is without a stage, and where a setting has a row for each part."""
+
+WORDS = ("", LEFT_OUT, BELOW)
+"""Cells of the tables of settings that are no values."""
 
 
 def help_text(command: str = "") -> str:
@@ -61,25 +69,36 @@ def setting_rows(stage: str = "") -> list[tuple[str, ...]]:
         found.append(dict(_flat(content)) if content is not None else None)
     names = list(dict.fromkeys(name for settings in found if settings for name in settings))
     return [
-        (name, *("stage left out" if one is None else one.get(name, "") for one in found))
-        for name in names
+        (name, *(LEFT_OUT if one is None else one.get(name, "") for one in found)) for name in names
     ]
 
 
 def _flat(settings: BaseModel) -> Iterator[tuple[str, str]]:
     """Spell settings as TOML does; those of stages are left to their own tables."""
-    for name in type(settings).model_fields:
+    for name, field in type(settings).model_fields.items():
         value: Any = getattr(settings, name)
         if name == "name":
             continue
         if isinstance(value, BaseModel) and name == "augment":
+            yield name, BELOW
             yield from ((f"augment.{inner}", text) for inner, text in _flat(value))
-        elif not isinstance(value, BaseModel) and value is not None:
-            yield name, str(value).lower() if isinstance(value, bool) else str(value)
+        elif name == "augment" or settings_of(field.annotation) is None:
+            yield name, spelled(value)
+
+
+def spelled(value: Any) -> str:
+    """Spell a value as TOML does; a file says ``false`` for what is None.
+
+    >>> [spelled(one) for one in (None, True, "sgd", (0.0, 1.0), 0.002)]
+    ['false', 'true', '"sgd"', '[0.0, 1.0]', '0.002']
+    """
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(spelled, value))}]"
+    return json.dumps(False if value is None else value)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], literal: int) -> nodes.table:
-    """Make a table whose first columns, so many, are code."""
+    """Make a table whose first columns, so many, are code, but for :data:`WORDS`."""
     group = nodes.tgroup(cols=len(headings))
     group += [nodes.colspec(colwidth=1) for _ in headings]
     head, body = nodes.thead(), nodes.tbody()
@@ -88,7 +107,9 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], literal: int) 
     for row in rows:
         body += _row(
             [
-                nodes.literal(text, text) if place < literal and text else nodes.Text(text)
+                nodes.literal(text, text)
+                if place < literal and text not in WORDS
+                else nodes.Text(text)
                 for place, text in enumerate(row)
             ]
         )
@@ -155,7 +176,8 @@ class RecipeSettings(FromCode):
 
     def made(self) -> nodes.Node:
         """Give the table."""
-        return table(("setting", *RECIPES), setting_rows(*self.arguments), literal=1)
+        rows = setting_rows(*self.arguments)
+        return table(("setting", *RECIPES), rows, literal=1 + len(RECIPES))
 
 
 def setup(app: Any) -> dict[str, bool]:

@@ -189,7 +189,7 @@ def read_bundle(folder: Path) -> tuple[ModelContent, dict[str, Tensor]]:
     Raises
     ------
     ModelError
-        Says what is missing, foreign, changed, or too new; then nothing is loaded.
+        Says what is missing, foreign, changed, or of another schema; then nothing is loaded.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -216,7 +216,7 @@ def read_bundle(folder: Path) -> tuple[ModelContent, dict[str, Tensor]]:
 
 
 def _document(folder: Path) -> dict[str, Any]:
-    """Read ``model.json`` and check that it is ours and not too new."""
+    """Read ``model.json`` and check that it is ours and of this schema."""
     try:
         document = json.loads(_bytes(folder, "model.json"))
     except ValueError as error:
@@ -225,10 +225,18 @@ def _document(folder: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(document, dict) or document.get("format") != "czsl model":
         raise ModelError(f"{folder}/model.json: is not a model of czsl")
-    if document.get("schema") != SCHEMA:
+    schema = document.get("schema")
+    if not isinstance(schema, int):
+        raise ModelError(f"{folder}/model.json: has no schema version; it was changed or cut")
+    if schema != SCHEMA:
+        age, remedy = (
+            ("older", "fit the model again, or install the version of czsl that wrote it")
+            if schema < SCHEMA
+            else ("newer", "install a newer czsl")
+        )
         raise ModelError(
-            f"{folder}/model.json: has schema version {document.get('schema')!r}, this version of "
-            f"czsl reads {SCHEMA}; install a newer czsl or train the model again"
+            f"{folder}/model.json: has schema version {schema}, {age} than the {SCHEMA} that this "
+            f"version of czsl reads; {remedy}"
         )
     return document
 

@@ -1,12 +1,12 @@
 """Everything that can be wrong, in one tree.
 
-==================  ==============================================================
+==================  ==================================================================
 raise               when
-==================  ==============================================================
+==================  ==================================================================
 ConfigError         ``czsl.toml`` or a setting given from Python cannot be used
 CatalogueError      the table, the votes or the experts' classes cannot be used
 ImageError          images as a whole cannot be used (one bad image is a flag)
-ModelError          a model folder is truncated, foreign, changed or too new
+ModelError          a model folder is truncated, foreign, changed or of another schema
 RunError            a run folder cannot be continued
 WriteError          a file cannot be written; what stood there before is intact
 ServerError         a server does not give a file, though it was asked several times
@@ -15,7 +15,7 @@ ClusterError        a Ray cluster does not answer, or its workers die again and 
 MissingExtraError   an optional package is needed and not installed
 ArgumentError       an array or a value given to a function of ours cannot be used
 NotFittedError      a result is asked of a model that was not fitted
-==================  ==============================================================
+==================  ==================================================================
 
 All derive from :class:`CzslError`. Errors of other libraries are translated where we
 call them, so that ``except CzslError`` catches everything a user can mend.
@@ -230,14 +230,15 @@ def require_extra(module: str, extra: str) -> ModuleType:
     >>> require_extra("no_such_package", "demo")
     Traceback (most recent call last):
     czsl.errors.MissingExtraError: this needs the package 'no_such_package', which is not \
-installed; install it with: pip install "czsl[demo]"
+installed; install it with: pip install "czsl[demo]", or from a clone: pip install ".[demo]"
     """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"this needs the package '{module.partition('.')[0]}', which is not installed; "
-            f'install it with: pip install "czsl[{extra}]"'
+            f'install it with: pip install "czsl[{extra}]", or from a clone: '
+            f'pip install ".[{extra}]"'
         ) from error
 
 

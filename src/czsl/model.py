@@ -296,8 +296,8 @@ class CzSL:
         Raises
         ------
         ModelError
-            Where the folder is truncated, changed, foreign or too new, or the encoder is
-            missing or of another shape.
+            Where the folder is truncated, changed, foreign or of another schema, or the encoder
+            is missing or of another shape.
         """
         model = cls(encoder=encoder, device=device, threads=threads)
         model._predictor = Predictor.load(Path(folder), model.hardware.fabric("32"), encoder)

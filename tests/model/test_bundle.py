@@ -87,6 +87,14 @@ def damage_future(folder):
     edit(folder, lambda d: d.update(schema=SCHEMA + 1))
 
 
+def damage_past(folder):
+    edit(folder, lambda d: d.update(schema=SCHEMA - 1))
+
+
+def damage_no_schema(folder):
+    edit(folder, lambda d: d.pop("schema"))
+
+
 def damage_foreign(folder):
     (folder / "model.json").write_text('{"architectures": ["ViT"]}')
 
@@ -150,8 +158,12 @@ def damage_binary(folder):
 
 
 DAMAGES = {
-    damage_future: rf"model\.json: has schema version {SCHEMA + 1}, this version of czsl reads "
-    rf"{SCHEMA}; install a newer czsl",
+    damage_future: rf"model\.json: has schema version {SCHEMA + 1}, newer than the {SCHEMA} that "
+    "this version of czsl reads; install a newer czsl$",
+    damage_past: rf"model\.json: has schema version {SCHEMA - 1}, older than the {SCHEMA} that "
+    "this version of czsl reads; fit the model again, or install the version of czsl that wrote "
+    "it$",
+    damage_no_schema: r"model\.json: has no schema version; it was changed or cut$",
     damage_foreign: r"model\.json: is not a model of czsl$",
     damage_list: r"model\.json: is not a model of czsl$",
     damage_cut: r"model\.json: is not JSON .*; it was cut or changed",

@@ -75,6 +75,16 @@ def test_an_object_of_which_nothing_is_known(run):
     assert {"image_missing", "no_votes"} <= set(found.flags)
 
 
+def test_outside_its_run_a_model_explains_what_a_named_table_holds(survey, run, tmp_path):
+    model, folder = run
+    model.save(tmp_path / "alone")
+    table = survey / "objects.csv"
+    alone = explain_object(model, tmp_path / "alone", name_of(25), table=table, processes=1)
+    inside = explain_object(model, folder / "model", name_of(25), processes=1)
+    assert (alone.posteriors, alone.votes) == (inside.posteriors, inside.votes)
+    assert [one.name for one in alone.neighbours] == [one.name for one in inside.neighbours]
+
+
 def test_who_cannot_be_explained(run, tmp_path):
     model, folder = run
     with pytest.raises(CatalogueError, match="there is no object '7'"):

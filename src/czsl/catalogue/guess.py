@@ -53,7 +53,7 @@ def guess_config(
     table
         The table; its first rows are looked at.
     images
-        A folder or an archive of images, or none.
+        A folder, an archive or an HDF5 file of images, or none.
     folder
         Where the configuration will lie; by default beside the table.
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     default="predictions.parquet",
     show_default=True,
     type=PATH,
-    help="Parquet, CSV, FITS or VOTable by the ending.",
+    help="Parquet, CSV, ECSV, FITS or VOTable, by the ending.",
 )
 @images_option
 @folder_option
@@ -138,7 +138,11 @@ def kept_parts(out: Path) -> Iterator[None]:
 @click.command()
 @model_argument
 @click.argument("object_id", metavar="ID")
-@click.option("--table", type=click.Path(), help="Default: that of the training.")
+@click.option(
+    "--table",
+    type=click.Path(),
+    help="Holds the object; default: that of the training. Needed where MODEL is not in its run.",
+)
 @images_option
 @folder_option
 @click.option("--out", type=PATH, help="The page; default: explain-ID.html here.")

@@ -98,7 +98,9 @@ def fit(
     type=click.Choice(["redrawn", "file"]),
     default="redrawn",
     show_default=True,
-    help="Tiers and folds redrawn by each execution, or in the table's order.",
+    help="redrawn: each execution draws anew the folds, where the table has no fold column, and "
+    "with czsl2023 the tiers. file: all executions share their folds, and tiers are in the table's "
+    "order.",
 )
 @click.option("--folds", default=5, show_default=True, help="Where the table has none.")
 @click.option("--executions", type=click.IntRange(1), default=1, show_default=True)
@@ -133,8 +135,8 @@ def compare(
     CONFIGS are czsl.toml files or their folders, a task each; or the folder of the
     published tables of Galaxy Zoo 1, three tasks. Every arm is scored on the same
     experts' objects, each by what never saw it. Arms are named by --arms or in [compare];
-    "tiers", "votes", "published", "ablations", "sampling", "images" are groups. Sweeps:
-    confidence, experts, volunteers, votes, unlabelled.
+    "tiers", "votes", "fusion", "published", "ablations", "sampling", "images" are groups.
+    Sweeps: confidence, experts, volunteers, votes, unlabelled.
     """
     refuse_several("compare")
     prepare_process()

@@ -54,8 +54,8 @@ def demo(folder: Path, seed: int, device: str, threads: int | None) -> None:
 def init(table: Path, images: Path | None, out: Path | None) -> None:
     """Look at TABLE and IMAGES, write a czsl.toml.
 
-    IMAGES is a folder or an archive; without it no image pattern is guessed. Every guess
-    is written with its reason.
+    IMAGES is a folder, an archive or an HDF5 file; without it columns of TABLE are looked at
+    for paths and images. Every guess is written with its reason.
     """
     from czsl.catalogue.guess import guess_config
     from czsl.files import write_text

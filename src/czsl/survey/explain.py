@@ -124,7 +124,8 @@ def explain_object(
     name
         The object's id.
     table
-        The table that holds it; by default that of the training.
+        The table that holds it; by default that of the training, which is known where the
+        model lies in its run.
     images
         Another image pattern than that of the training.
     start
