@@ -166,3 +166,13 @@ def test_all_slips_are_told_at_once():
         "czsl.toml, [recipe] pretrain.epochs",
         "czsl.toml, [recipe] widht",
     ]
+
+
+def test_a_stage_that_a_recipe_leaves_out_is_read_as_it_was_written():
+    asked = {"epochs": 2, "batch": 8, "optimiser": "sgd", "rate": 0.1, "augment": False}
+    shared = {"network": "published", "pretrain": {"targets": "majority"}}
+    recipe = recipe_settings({**shared, "reconstruct": asked})
+    assert recipe.reconstruct is not None
+    assert recipe.reconstruct.augment is None
+    with pytest.raises(ConfigError, match="encoder"):
+        recipe_settings({"encoder": {"folder": "here"}})

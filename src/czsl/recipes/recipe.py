@@ -273,12 +273,12 @@ def _changed(content: dict[str, Any], changes: dict[str, Any], model: Any) -> di
     """Change settings at any depth; what may be left out is None where it is given as false."""
     changed = dict(content)
     for key, value in changes.items():
-        inner = content.get(key)
         field = model.model_fields.get(key)
+        within = None if field is None else settings_of(field.annotation)
         if value is False and field is not None and type(None) in get_args(field.annotation):
             changed[key] = None
-        elif isinstance(value, dict) and isinstance(inner, dict) and field is not None:
-            changed[key] = _changed(inner, value, settings_of(field.annotation))
+        elif isinstance(value, dict) and within is not None:
+            changed[key] = _changed(content.get(key) or {}, value, within)
         else:
             changed[key] = value
     return changed
