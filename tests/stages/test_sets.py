@@ -141,6 +141,34 @@ def test_a_class_with_too_few_experts_is_in_every_set():
     assert needed(0.9) == 9
 
 
+def test_a_class_with_too_few_experts_is_in_every_set_however_much_they_weigh():
+    """Three objects that weigh 20 each do what nine cannot: they would rule their class out."""
+    known = Calibration(
+        posterior=np.array([[0.9, 0.1]] * 3 + [[0.1, 0.9]] * 30),
+        labels=np.repeat([0, 1], [3, 30]),
+        weights=np.repeat([20.0, 1.0], [3, 30]),
+    )
+    others = np.array([[0.05, 0.95], [0.95, 0.05]])
+    assert p_values(known, others, np.ones(2))[0, 0] < 0.1
+    assert unsupported(known, 0.9) == [0]
+    sets = prediction_sets(known, others, 0.9, np.ones(2))
+    assert sets.tolist() == [[True, True], [True, False]]
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9, 0.95, 0.99])
+def test_without_weights_few_experts_alone_keep_their_class_in_every_set(level):
+    """The p-values say so by themselves: of n objects the least is 1 / (n + 1)."""
+    random = np.random.default_rng(8)
+    for number in [*range(1, 25), 98, 99, 100]:
+        labels = np.repeat([0, 1], [number, 40])
+        posterior = random.dirichlet(np.ones(2), len(labels))
+        known = Calibration(posterior=posterior, labels=labels, weights=np.ones(len(labels)))
+        few = unsupported(known, level)
+        others = random.dirichlet([0.2, 0.2], 200)
+        assert (p_values(known, others)[:, few] > 1 - level + 1e-12).all()
+        assert (0 in few) == (number < needed(level))
+
+
 def test_nothing_is_ruled_out_of_what_is_not_known():
     posterior = np.array([[np.nan] * 3, [0.99, 0.005, 0.005]])
     sets = prediction_sets(calibration(), posterior, 0.9)

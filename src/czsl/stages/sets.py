@@ -184,6 +184,8 @@ def prediction_sets(
     unknown = ~known_rows(values)
     with np.errstate(invalid="ignore"):
         sets = values > 1 - coverage + 1e-12
+    # Too few objects that weigh more than the object at hand would rule their class out.
+    sets[:, unsupported(calibration, coverage)] = True
     best = values.max(axis=1, keepdims=True)
     likeliest = np.where(values == best, posterior, -1.0).argmax(axis=1)
     empty = np.flatnonzero(~sets.any(axis=1) & ~unknown)
