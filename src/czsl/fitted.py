@@ -16,6 +16,7 @@ from czsl.bundle import ModelContent
 from czsl.catalogue import Catalogue, majority_class
 from czsl.decisions import make_rule
 from czsl.files import fingerprint
+from czsl.flags import Flag
 from czsl.images.store import ImageStore
 from czsl.learned import Learned
 from czsl.likeness import Likeness, look
@@ -102,11 +103,16 @@ def out_of_fold_table(predictor: Predictor, catalogue: Catalogue, images: ImageS
     """
     record = predictor.record
     experts = catalogue.select(np.flatnonzero(catalogue.is_expert))
+    flags = images.flags[catalogue.is_expert] | vote_flags(experts, record.image, record.votes)
+    if predictor.novelty is not None:
+        seen = np.flatnonzero(np.isfinite(record.features).all(axis=1))
+        unlike = seen[predictor.novelty.unlike(record.features[seen])]
+        flags[unlike] |= np.uint32(Flag.UNLIKE_TRAINING)
     posteriors = Posteriors(
         image=record.image,
         votes=record.votes,
         fused=record.fused,
-        flags=images.flags[catalogue.is_expert] | vote_flags(experts, record.image, record.votes),
+        flags=flags,
         hashes=np.zeros(len(experts), np.uint64),
     )
     judge = make_judge(predictor)

@@ -99,9 +99,10 @@ class Record:
         return {
             "ids": np.frombuffer(text, np.uint8).copy(),
             "labels": self.labels,
-            "image": self.image.astype(np.float32),
-            "votes": self.votes.astype(np.float32),
-            "fused": self.fused.astype(np.float32),
+            # As they are: sets compare posteriors with them, and what was equal stays equal.
+            "image": self.image,
+            "votes": self.votes,
+            "fused": self.fused,
             "folds": self.folds,
             "held": self.held.astype(np.uint8),
             "weights": self.weights,

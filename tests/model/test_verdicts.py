@@ -14,7 +14,7 @@ from czsl.record import Record
 from czsl.stages.sets import prediction_sets
 from czsl.survey.predict import Asked, predict_table
 from czsl.verdicts import Judge
-from tiny import quick, tiny_catalogue, tiny_config, tiny_model
+from tiny import CLASSES, quick, tiny_catalogue, tiny_config, tiny_model
 
 
 def record(number: int = 400, seed: int = 0) -> Record:
@@ -135,6 +135,33 @@ def test_a_model_saved_and_loaded_gives_the_same_verdicts(fitted, tmp_path):
     for name in ("class", "set", "source", "flags"):
         assert before[name].tolist() == after[name].tolist()
     np.testing.assert_array_equal(model.predictor.record.ids, again.predictor.record.ids)
+
+
+def test_of_objects_held_out_fit_and_prediction_say_the_same(survey, tmp_path):
+    """Both judge them by the same networks: before the model was saved, and once it is loaded."""
+    own = shutil.copytree(survey, tmp_path / "survey")
+    lines = [line.split(",") for line in (own / "objects.csv").read_text().splitlines()]
+    for row, line in enumerate(lines[1:56]):
+        line[lines[0].index("expert")] = CLASSES[row % 3]
+    (own / "objects.csv").write_text("\n".join(map(",".join, lines)) + "\n")
+    settings = {"held_out": 0.8, "coverage": 0.8}
+    recipe = quick("default", sets=settings, pretrain=False, finetune={"epochs": 2})
+    catalogue = tiny_catalogue(own, recipe)
+    model = tiny_model(seed=3).fit(catalogue)
+    model.save(tmp_path / "model")
+    loaded = type(model).load(tmp_path / "model", device="cpu", threads=1)
+    record = model.predictor.record
+    held = np.flatnonzero(record.held)  # the first rows are the experts'
+    assert len(held) > 40
+    fit, before = model.out_of_fold_, model.predict(catalogue)
+    after = loaded.predict(catalogue)
+    for name in before.colnames:
+        assert before[name].tolist() == after[name].tolist()
+        assert fit[name][held].tolist() == after[name][held].tolist()
+    assert (np.asarray(fit["flags"])[held] & int(Flag.UNLIKE_TRAINING)).any()
+    for name, kept in loaded.predictor.record.arrays().items():
+        np.testing.assert_array_equal(kept, record.arrays()[name])
+    np.testing.assert_array_equal(loaded.predictor.record.fused, record.fused)
 
 
 def test_too_few_experts_for_sets_are_told_of(fitted):
