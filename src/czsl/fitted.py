@@ -114,7 +114,7 @@ def out_of_fold_table(predictor: Predictor, catalogue: Catalogue, images: ImageS
         hashes=np.zeros(len(experts), np.uint64),
     )
     judge = make_judge(predictor)
-    verdicts = judge.judge(posteriors.best, posteriors.source, experts.weights)
+    verdicts = judge.judge(posteriors.best, posteriors.source, experts.weights, experts.ids)
     table = predictions_table(experts, posteriors, verdicts)
     said = pa.array([catalogue.classes[place] for place in experts.experts], pa.string())
     folds = pa.array(record.folds + 1, pa.int32(), mask=record.folds < 0)

@@ -182,6 +182,41 @@ def test_a_coverage_that_is_no_share_is_refused(coverage):
         prediction_sets(calibration(), drawn(5, 0)[0], coverage)
 
 
+@pytest.mark.parametrize("given", ["nothing", "weights", "unknown"])
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("mirror", [[0, 1, 2], [1, 0, 2]])
+def test_an_object_of_these_is_judged_as_if_it_were_none(given, held, mirror):
+    """Against sets made anew without it, and without its mirror image."""
+    random = np.random.default_rng(11)
+    number = 60
+    posterior = random.dirichlet(np.ones(3), number).round(1) + 0.01  # with ties
+    posterior[5] = np.nan
+    labels = np.repeat([0, 1, 2], [18, 30, 12])
+    weights = np.ones(number) if given == "nothing" else random.uniform(0.5, 20, number)
+    own = {"nothing": None, "weights": weights, "unknown": np.full(number, np.nan)}[given]
+    chosen = random.random(number) < 0.7 if held else np.zeros(number, bool)
+
+    def made(kept):
+        known = np.where(kept[:, None], posterior, np.nan)
+        return Calibration.of(known, labels, weights, chosen).with_mirror_images(np.array(mirror))
+
+    everything = made(np.ones(number, bool))
+    judged = np.where(np.isnan(posterior), 1 / 3, posterior)
+    numbers = np.arange(number)
+    values = p_values(everything, judged, own, numbers)
+    sets = prediction_sets(everything, judged, 0.9, own, numbers)
+    for row in range(number):
+        without = made(numbers != row)
+        one = None if own is None else own[[row]]
+        expected = p_values(without, judged[[row]], one)
+        np.testing.assert_allclose(values[[row]], expected, rtol=1e-12)
+        expected = prediction_sets(without, judged[[row]], 0.9, one)
+        np.testing.assert_array_equal(sets[[row]], expected)
+    plain = p_values(everything, judged, own)
+    np.testing.assert_array_equal(p_values(everything, judged, own, np.full(number, -1)), plain)
+    assert (values != plain).any(axis=1).sum() > 30
+
+
 def test_mirror_images_double_the_objects_of_classes_that_mirroring_changes():
     """Against counting an object and its mirror image by hand."""
     random = np.random.default_rng(3)
