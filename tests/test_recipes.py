@@ -55,7 +55,8 @@ def test_yes_and_no_of_a_stage_are_not_taken_for_leaving_it_out():
 def test_a_stage_that_the_recipe_lacks_is_given_whole():
     assert DEFAULT.reconstruct is None
     stage = {"epochs": 2, "batch": 8, "optimiser": "sgd", "rate": 0.1}
-    given = recipe_settings({"network": "published", "reconstruct": stage})
+    published = {"network": "published", "pretrain": {"targets": "majority"}}
+    given = recipe_settings({**published, "reconstruct": stage})
     assert given.reconstruct == Training(**stage)
     with pytest.raises(ConfigError, match=r"\[recipe\] reconstruct\.batch: is missing; give it"):
         recipe_settings({"reconstruct": {"epochs": 2}})
@@ -65,6 +66,12 @@ def test_only_the_published_network_has_an_autoencoder():
     stage = {"epochs": 2, "batch": 8, "optimiser": "sgd", "rate": 0.1}
     with pytest.raises(ConfigError, match="'reconstruct' is on and 'network' is 'residual'"):
         recipe_settings({"reconstruct": stage})
+
+
+def test_the_published_network_goes_without_volunteers_or_with_their_majority():
+    assert recipe_settings({"network": "published", "pretrain": False}).pretrain is None
+    majority = {"network": "published", "pretrain": {"targets": "majority"}}
+    assert recipe_settings(majority).pretrain.targets == "majority"
 
 
 def test_senses_are_settled_in_both_trainings_and_nothing_else_is():
@@ -134,6 +141,15 @@ def test_recipes_do_not_change_when_settings_do():
         (
             {"name": "czsl2023", "network": "residual"},
             "'reconstruct' is on and 'network' is 'residual'; only the published network has an",
+        ),
+        (
+            {"network": "published"},
+            "'network' is 'published' and 'pretrain.targets' is 'shares'; the published network "
+            'has no head for answers: set targets = "majority" or network = "residual"',
+        ),
+        (
+            {"name": "czsl2023", "pretrain": {"targets": "counts"}},
+            "'network' is 'published' and 'pretrain.targets' is 'counts'; the published network",
         ),
         (
             {"transfer": {"kind": "perceptron", "image": True}},

@@ -44,7 +44,7 @@ class ModelContent(Settings):
     name
         Name of the model.
     fingerprint
-        Hash of the weights and the settings.
+        Hash of all that the folder holds: every tensor, and this content but for the hash.
     catalogue, votes, classes, images
         The sections of the configuration that it was trained with, resolved.
     channels

@@ -180,12 +180,24 @@ def _check_stages(work: Work) -> None:
             f"finetune is left out: {len(work.experts)} object(s) with an expert's class, and it "
             "takes two folds of them, so that each is scored by a network that never saw it"
         )
+    elif work.unseen and recipe.finetune is not None:
+        _note_unseen(work)
     missing = [name for name in classes.names if not classes.from_answers.get(name)]
     if work.from_answers and missing:
         raise ConfigError(
             f"[classes] from_answers: names no answer for {', '.join(map(repr, missing))}; without "
             "the stage finetune classes are read off the volunteers' answers, so name them"
         )
+
+
+def _note_unseen(work: Work) -> None:
+    """Say that experts' objects without images cannot teach networks, and what follows."""
+    folds = ", ".join(str(fold + 1) for fold in work.unseen)
+    why = f"no expert's object that teaches the network of fold {folds} has an image to use"
+    if work.tunes:
+        work.note(f"finetune: {why}, so transferred labels alone teach it its classes")
+    else:
+        work.note(f"finetune is left out: {why}, and no transferred labels stand in for them")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -217,7 +229,7 @@ def _relabelling(
 
 def _transfers(work: Work) -> list[FittedTransfer | None]:
     """Fit a transfer for each fold, to the other folds' experts' objects."""
-    return [_transfer(work, work.experts[work.folds != fold]) for fold in work.each_fold]
+    return [_transfer(work, work.others(fold)) for fold in work.each_fold]
 
 
 def _networks(work: Work, start: Start, transfers: list[FittedTransfer | None]) -> _Taught:
@@ -228,9 +240,7 @@ def _networks(work: Work, start: Start, transfers: list[FittedTransfer | None]) 
             raise CatalogueError(nothing_learned(work))
         shared = dict(start.pretrained.state_dict())
         return _Taught(networks=(shared,), logits=image_logits(work, [shared], work.experts))
-    weights: tuple[float, ...] = (0.0,)
-    if work.recipe.finetune is not None and any(transfer is not None for transfer in transfers):
-        weights = work.recipe.finetune.transferred
+    weights = work.weights or (0.0,)
     made = fold_networks(work, start, transfers, weights)
     taught = [_judged(work, networks) for networks in made]
     labels = work.catalogue.experts[work.experts]
@@ -305,13 +315,13 @@ def _transfer(work: Work, training: Rows) -> FittedTransfer | None:
     settings, inputs = work.recipe.transfer, work.transfer
     if settings is None or inputs is None:
         return None
-    rows = training[inputs.usable[training]]
-    labels = work.catalogue.experts[rows]
-    if len(np.unique(labels)) < 2:
+    if not work.transfers(training):
         work.note(
             "transfer is left out: it needs experts' objects of two classes or more that have votes"
         )
         return None
+    rows = training[inputs.usable[training]]
+    labels = work.catalogue.experts[rows]
     fitted = fit_transfer(settings, inputs, rows, labels, work.votes.layout, work.context.seed)
     for note in fitted.notes:
         work.note(f"transfer: {note}")

@@ -15,7 +15,7 @@ from torch import nn
 from czsl.bundle import ModelContent
 from czsl.catalogue import Catalogue, majority_class
 from czsl.decisions import make_rule
-from czsl.files import fingerprint
+from czsl.flags import Flag
 from czsl.images.store import ImageStore
 from czsl.learned import Learned
 from czsl.likeness import Likeness, look
@@ -29,7 +29,6 @@ from czsl.record import SOURCES, Record
 from czsl.reliability import calibration_interval
 from czsl.scores import accuracy, known_rows, scores
 from czsl.stages.calibrate import Calibrator
-from czsl.stages.context import tensor_digest
 from czsl.stages.infer import open_reader
 from czsl.stages.map_table import map_table
 from czsl.stages.targets import make_layout, vote_targets
@@ -87,7 +86,7 @@ def make_predictor(
         trained=np.sort(id_hashes(catalogue.ids[_taught(catalogue, images, learned)])),
         fabric=fabric,
         encoder=encoder,
-    )
+    ).with_fingerprint()
 
 
 def out_of_fold_table(predictor: Predictor, catalogue: Catalogue, images: ImageStore) -> pa.Table:
@@ -102,15 +101,20 @@ def out_of_fold_table(predictor: Predictor, catalogue: Catalogue, images: ImageS
     """
     record = predictor.record
     experts = catalogue.select(np.flatnonzero(catalogue.is_expert))
+    flags = images.flags[catalogue.is_expert] | vote_flags(experts, record.image, record.votes)
+    if predictor.novelty is not None:
+        seen = np.flatnonzero(np.isfinite(record.features).all(axis=1))
+        unlike = seen[predictor.novelty.unlike(record.features[seen])]
+        flags[unlike] |= np.uint32(Flag.UNLIKE_TRAINING)
     posteriors = Posteriors(
         image=record.image,
         votes=record.votes,
         fused=record.fused,
-        flags=images.flags[catalogue.is_expert] | vote_flags(experts, record.image, record.votes),
+        flags=flags,
         hashes=np.zeros(len(experts), np.uint64),
     )
     judge = make_judge(predictor)
-    verdicts = judge.judge(posteriors.best, posteriors.source, experts.weights)
+    verdicts = judge.judge(posteriors.best, posteriors.source, experts.weights, experts.ids)
     table = predictions_table(experts, posteriors, verdicts)
     said = pa.array([catalogue.classes[place] for place in experts.experts], pa.string())
     folds = pa.array(record.folds + 1, pa.int32(), mask=record.folds < 0)
@@ -288,14 +292,13 @@ def _content(
         name: int(np.sum(catalogue.tier == name)) for name in ("expert", "volunteer", "unlabelled")
     }
     collapsed = learned.transfer is not None and learned.transfer.collapsed
-    weights = [tensor_digest(network) for network in learned.networks]
     transfer = "collapsed" if collapsed else "fitted" if learned.transfer else "none"
     sample = likeness.two_sample
     calibration = (learned.calibrator.temperature, learned.calibrator.lapse)
     return ModelContent(
         version=metadata.version("czsl"),
         name=f"{recipe.name} model of {Path(config.catalogue.table).stem}",
-        fingerprint=fingerprint(weights, config.model_dump(mode="json"), *calibration),
+        fingerprint="",  # of the whole model, once it is put together
         catalogue=config.catalogue,
         votes=config.votes,
         classes=config.classes,

@@ -255,7 +255,7 @@ class CzSL:
         with predictor.decoder(catalogue.config, self.hardware.threads) as decoder:
             posteriors = predictor.posteriors(catalogue, decoder)
         posteriors = posteriors.marked(Seen().add(posteriors.hashes, catalogue.positions))
-        verdicts = judge.judge(posteriors.best, posteriors.source, catalogue.weights)
+        verdicts = judge.judge(posteriors.best, posteriors.source, catalogue.weights, catalogue.ids)
         table = to_astropy(predictions_table(catalogue, posteriors, verdicts))
         table.meta.update(predictions_metadata(predictor, judge, decide))
         return table

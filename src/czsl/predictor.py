@@ -6,7 +6,7 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from czsl.catalogue import Catalogue
 from czsl.catalogue.duplicates import pixel_hashes
 from czsl.config import Config
 from czsl.errors import ArgumentError, ModelError
+from czsl.files import fingerprint
 from czsl.flags import UNUSABLE_IMAGE, Flag
 from czsl.images.decoder import Decoder
 from czsl.images.source import open_source
@@ -31,6 +32,7 @@ from czsl.nets.pretrained import encoder_from_json
 from czsl.predictions import Posteriors
 from czsl.quality import vote_flags
 from czsl.record import Record
+from czsl.stages.context import tensor_digest
 from czsl.stages.fuse import FittedFusion, Sources
 from czsl.stages.infer import ClassReader, open_reader
 from czsl.stages.novelty import FittedNovelty
@@ -140,6 +142,10 @@ class Predictor:
         WriteError
             Where it cannot be written; an older model there is intact.
         """
+        write_bundle(folder, self.content, self.tensors(), model_card(self.content))
+
+    def tensors(self) -> Tensors:
+        """Name every number of the model besides its content, to keep them."""
         tensors: Tensors = {}
         for index, weights in enumerate(self.networks):
             tensors |= prefixed(f"network{index}", weights)
@@ -153,7 +159,13 @@ class Predictor:
             arrays = {} if part is None else part.arrays()
             tensors |= prefixed(name, {n: torch.from_numpy(a) for n, a in arrays.items()})
         tensors["trained"] = torch.from_numpy(self.trained)
-        write_bundle(folder, self.content, tensors, model_card(self.content))
+        return tensors
+
+    def with_fingerprint(self) -> Predictor:
+        """Give the same model, known by a hash of all that its folder holds."""
+        content = self.content.model_dump(mode="json", exclude={"fingerprint"})
+        known = fingerprint(tensor_digest(self.tensors()), content)
+        return replace(self, content=self.content.model_copy(update={"fingerprint": known}))
 
     @property
     def layout(self) -> Layout:

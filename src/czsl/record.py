@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,12 +71,23 @@ class Record:
         both = known_rows(self.image) & known_rows(self.votes) & known_rows(self.fused)
         return bool(both.any())
 
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        """The row of each object."""
+        return {name: row for row, name in enumerate(self.ids.tolist())}
+
+    def rows(self, ids: NDArray[np.str_]) -> NDArray[np.int64]:
+        """Give the row of each object in this record, shape (object,); -1 where it has none."""
+        return np.array([self._rows.get(name, -1) for name in ids.tolist()], np.int64)
+
     def posterior(self, source: str) -> Floats:
         """Give the posteriors from one source."""
         return {"image": self.image, "votes": self.votes, "fused": self.fused}[source]
 
     def calibration(self, source: str) -> Calibration | None:
         """Give what makes the sets of a source; None where there is nothing to make them of.
+
+        Its objects are numbered by their rows.
 
         Parameters
         ----------
@@ -99,9 +111,10 @@ class Record:
         return {
             "ids": np.frombuffer(text, np.uint8).copy(),
             "labels": self.labels,
-            "image": self.image.astype(np.float32),
-            "votes": self.votes.astype(np.float32),
-            "fused": self.fused.astype(np.float32),
+            # As they are: sets compare posteriors with them, and what was equal stays equal.
+            "image": self.image,
+            "votes": self.votes,
+            "fused": self.fused,
             "folds": self.folds,
             "held": self.held.astype(np.uint8),
             "weights": self.weights,

@@ -73,10 +73,50 @@ class Work:
         folds = len(np.unique(self.folds))
         return range(folds if folds > 1 else 0)
 
+    def others(self, fold: int) -> Rows:
+        """Give the experts' objects that teach a fold's network, shape (row,)."""
+        teaching: Rows = self.experts[self.folds != fold]
+        return teaching
+
+    def transfers(self, training: Rows) -> bool:
+        """Tell whether experts' objects teach a transfer: those that have votes, of two classes."""
+        if self.transfer is None:
+            return False
+        voted = training[self.transfer.usable[training]]
+        return len(np.unique(self.catalogue.experts[voted])) > 1
+
+    @property
+    def labelled(self) -> Rows:
+        """Objects that a transfer can label for the networks, shape (row,)."""
+        if self.transfer is None:
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(self.usable & self.transfer.usable & ~self.catalogue.is_expert)
+
+    @property
+    def unseen(self) -> list[int]:
+        """Folds whose networks no expert's object teaches: none has an image to use."""
+        return [fold for fold in self.each_fold if not self.usable[self.others(fold)].any()]
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Weights of the transferred labels to try; none where a network would learn from nothing.
+
+        Weight 0 is not tried where transferred labels are all that a network has.
+        """
+        tuned = self.recipe.finetune
+        if tuned is None or not self.each_fold:
+            return ()
+        fitted = [self.transfers(self.others(fold)) for fold in self.each_fold]
+        if not self.unseen:
+            return tuned.transferred if any(fitted) else (0.0,)
+        if not len(self.labelled) or not all(fitted[fold] for fold in self.unseen):
+            return ()
+        return tuple(weight for weight in tuned.transferred if weight)
+
     @property
     def tunes(self) -> bool:
-        """Whether experts' classes train the networks."""
-        return self.recipe.finetune is not None and bool(self.each_fold)
+        """Whether classes train the networks."""
+        return bool(self.weights)
 
     @property
     def from_answers(self) -> bool:
@@ -164,14 +204,14 @@ def fold_network(
     pretrained = start.pretrained or _pretrained(work, start.weights, fold)
     network = _network(work)
     network.load_state_dict(start.weights if pretrained is None else pretrained.state_dict())
-    if work.recipe.finetune is not None:
+    if work.recipe.finetune is not None and work.tunes:
         settings = weighing(work.recipe.finetune, weight)
         nothing = work.recipe.reconstruct is None and work.context.encoder is None
         if pretrained is None and nothing:
             settings = from_scratch(settings)
         own = pretrained is not None and start.pretrained is None
         _start_head(work, network, heads, settings, fold, shared=not own)
-        _finetune(work, network, work.experts[work.folds != fold], transfer, settings, fold)
+        _finetune(work, network, work.others(fold), transfer, settings, fold)
     elif pretrained is None:
         raise CatalogueError(nothing_learned(work))
     return network
@@ -243,7 +283,7 @@ def _pretrained(work: Work, weights: Tensors, fold: int | None) -> Network | Non
         return None
     allowed = work.usable & ~work.catalogue.is_expert
     if settings.experts and fold is not None:
-        others = work.experts[work.folds != fold]
+        others = work.others(fold)
         allowed[others] = work.usable[others]
     rows = np.flatnonzero(allowed & has_target(work))
     if len(rows) < 2:
@@ -316,7 +356,7 @@ def _finetune(
     volunteers = np.zeros(0, np.int64)
     transferred = np.zeros((0, work.votes.layout.classes))
     if transfer is not None and work.transfer is not None and settings.transferred[0]:
-        volunteers = np.flatnonzero(work.usable & work.transfer.usable & ~work.catalogue.is_expert)
+        volunteers = work.labelled
         transferred = transfer.probabilities(work.transfer.matrix(volunteers, transfer.uses_image))
     labels = Labels(
         experts=experts,

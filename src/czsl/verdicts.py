@@ -59,9 +59,16 @@ class Judge:
     shares: Floats | None = None
 
     def judge(
-        self, best: Floats, source: NDArray[np.str_], weights: Floats | None = None
+        self,
+        best: Floats,
+        source: NDArray[np.str_],
+        weights: Floats | None = None,
+        ids: NDArray[np.str_] | None = None,
     ) -> Verdicts:
         """Decide.
+
+        The set of an expert's object of the model is made by the others: with itself among them
+        its own class could hardly be ruled out, and sets would seem better than they are.
 
         Parameters
         ----------
@@ -71,10 +78,13 @@ class Judge:
             Where each comes from, shape (object,).
         weights
             Objects of the survey that each stands for, shape (object,); NaN where unknown.
+        ids
+            Which objects they are, shape (object,); by default none of the experts'.
         """
         posterior = best
         if self.shares is not None:
             posterior = adjust(best, self.record.prior, self.shares)
+        itself = np.full(len(best), -1) if ids is None else self.record.rows(ids)
         sets = np.zeros(best.shape, bool)
         for name in SOURCES:
             calibration = self.record.calibration(name)
@@ -82,6 +92,8 @@ class Judge:
             if self.coverage is None or calibration is None or not chosen.any():
                 continue
             given = None if weights is None else weights[chosen]
-            sets[chosen] = prediction_sets(calibration, best[chosen], self.coverage, given)
+            sets[chosen] = prediction_sets(
+                calibration, best[chosen], self.coverage, given, itself[chosen]
+            )
         decided = self.rule.decide(best if self.rule.by_shares else posterior)
         return Verdicts(posterior=posterior, decided=decided, sets=sets)

@@ -3,6 +3,7 @@
 import json
 import pickletools
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,10 +37,30 @@ def test_a_loaded_model_predicts_bit_for_bit_what_the_fitted_one_did(survey, tmp
     assert loaded.scores_ == model.scores_
     assert loaded.notes_ == model.notes_
     assert loaded.recipe == quick(name)
+    known = model.predictor.content.fingerprint
+    assert known == loaded.predictor.with_fingerprint().content.fingerprint
     again = tmp_path / "again"
     loaded.save(again)
     for file in ("model.json", "weights.safetensors", "README.md"):
         assert (again / file).read_bytes() == (tmp_path / "model" / file).read_bytes()
+
+
+def test_the_fingerprint_is_of_all_that_the_folder_holds(runs):
+    predictor = CzSL.load(runs["default"] / "model", device="cpu", threads=1).predictor
+    record, content = predictor.record, predictor.content
+    others = {
+        "networks": predictor.networks[::-1],
+        "transfer": None,
+        "fusion": None,
+        "novelty": None,
+        "trained": predictor.trained[1:],
+        "record": replace(record, image=record.image * (1 - 1e-12)),
+        "content": content.model_copy(update={"lapse": content.lapse + 1e-12}),
+    }
+    made = [predictor, *(replace(predictor, **{name: one}) for name, one in others.items())]
+    known = [one.with_fingerprint().content.fingerprint for one in made]
+    assert known[0] == content.fingerprint
+    assert len(set(known)) == len(others) + 1
 
 
 def test_the_folder_holds_three_plain_files_and_no_pickle(folder):

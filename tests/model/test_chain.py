@@ -266,6 +266,56 @@ def test_unusable_images_are_neither_trained_on_nor_scored(tmp_path):
     assert scores(found.image_posterior, truth(20))["n"] == 18
 
 
+def without_images(folder, rows):
+    """Write a survey in which the images of some experts' objects are missing."""
+    survey = alone(folder)
+    for row in rows:
+        (survey / "images" / f"{name_of(row)}.png").unlink()
+    return survey
+
+
+@BOTH
+@pytest.mark.parametrize("usable", [0, 1])
+def test_without_images_of_experts_objects_transferred_labels_teach(tmp_path, name, usable):
+    """Weight 0 of them would teach a network nothing; one usable image is of one fold alone."""
+    survey = without_images(tmp_path, range(usable, 20))
+    found, _ = learned(survey, tmp_path / "a", name, sections=FOLDS)
+    folds = "1" if usable else "1, 2"
+    why = f"finetune: no expert's object that teaches the network of fold {folds} has an image"
+    assert any(note.startswith(why) for note in found.notes)
+    assert {line["stage"] for line in found.history} >= {"pretrain", "finetune"}
+    assert found.choices == ()
+    assert not found.from_answers
+    assert np.isfinite(found.image_posterior[:, 0]).sum() == usable
+
+
+@BOTH
+@pytest.mark.parametrize("rows", [range(20), [row for row in range(20) if row // 3 % 2]])
+def test_a_network_that_has_no_class_to_learn_from_stays_as_it_was_pretrained(tmp_path, name, rows):
+    """All networks do, so that each is scored as the others are; answers say the class."""
+    survey = without_images(tmp_path, rows)
+    found, _ = learned(survey, tmp_path / "a", name, sections=FOLDS, transfer=False)
+    folds = "1, 2" if len(rows) == 20 else "1"
+    why = f"finetune is left out: no expert's object that teaches the network of fold {folds} has"
+    assert any(note.startswith(why) for note in found.notes)
+    assert "finetune" not in {line["stage"] for line in found.history}
+    assert found.from_answers == (name == "default")
+    assert np.isfinite(found.image_posterior[:, 0]).sum() == 20 - len(rows)
+
+
+def test_where_nothing_teaches_the_classes_it_is_told(tmp_path):
+    survey = without_images(tmp_path, range(20))
+    with pytest.raises(CatalogueError, match=r"nothing teaches a network its classes.*finetune is"):
+        learned(survey, tmp_path / "a", "default", pretrain=False, finetune={"transferred": 0.0})
+
+
+def test_labels_that_are_hardly_trusted_are_enough_for_an_epoch(tmp_path):
+    survey = without_images(tmp_path, range(1, 20))
+    hardly = {"transferred": 0.001, "held_out": 0.5}
+    found, _ = learned(survey, tmp_path / "a", "default", sections=FOLDS, finetune=hardly)
+    assert all(line["loss"] is not None for line in found.history)
+
+
 @pytest.mark.parametrize("sampling", ["over", "under"])
 def test_sampling_is_before_the_split_in_both_phases(tmp_path, sampling):
     """Of the published rows, first resampled to equal numbers, the last 30% are held out."""

@@ -9,12 +9,15 @@ from astropy.io import fits
 
 from czsl.decisions import Rule
 from czsl.errors import CatalogueError, ConfigError
+from czsl.fitted import make_judge, out_of_fold_table
 from czsl.flags import Flag
+from czsl.imaging import open_images
+from czsl.predictions import set_names
 from czsl.record import Record
 from czsl.stages.sets import prediction_sets
 from czsl.survey.predict import Asked, predict_table
 from czsl.verdicts import Judge
-from tiny import quick, tiny_catalogue, tiny_config, tiny_model
+from tiny import CLASSES, quick, tiny_catalogue, tiny_config, tiny_model
 
 
 def record(number: int = 400, seed: int = 0) -> Record:
@@ -77,6 +80,12 @@ def drawn(random, labels, gain: float):
     return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
 
 
+def without(made: Record, row: int) -> Record:
+    """Give the record of the other objects."""
+    each = ("ids", "labels", "image", "votes", "fused", "folds", "held", "weights", "features")
+    return replace(made, **{name: np.delete(getattr(made, name), row, 0) for name in each})
+
+
 def test_sets_of_objects_held_out_keep_their_coverage_exactly():
     """Over many draws of experts' objects and of one new object of each class.
 
@@ -109,6 +118,76 @@ def test_sets_of_objects_held_out_keep_their_coverage_exactly():
     assert (covered / draws < most + spread).all()
 
 
+def test_sets_of_experts_objects_cover_as_those_of_new_objects_do():
+    """Over many draws of fifteen objects of each class, of which nothing is known by their image.
+
+    Of n others a set misses one in n + 1: with itself among them an object would never miss.
+    """
+    random, draws, number = np.random.default_rng(0), 600, 15
+    labels = np.repeat([0, 1], number)
+    own, new = np.zeros(2), np.zeros(2)
+    for _ in range(draws):
+        p, q = random.beta(2, 2, (2, 2 * number))
+        image = np.stack([p, 1 - p], axis=1)
+        unknown = np.full(image.shape, np.nan)
+        made = replace(record(2 * number), labels=labels, image=image, votes=unknown, fused=unknown)
+        judge = Judge(record=made, rule=Rule(gains=np.eye(2)), coverage=0.9)
+        source = np.full(2 * number, "image")
+        told = judge.judge(image, source, made.weights, made.ids).sets
+        others = judge.judge(np.stack([q, 1 - q], axis=1), source).sets
+        for found, sets in ((own, told), (new, others)):
+            found += [sets[np.arange(2 * number), labels].mean(), sets.sum(axis=1).mean()]
+    assert own[0] / draws == pytest.approx(14 / 15, abs=0.005)
+    assert new[0] / draws == pytest.approx(15 / 16, abs=0.01)
+    assert own[1] / draws == pytest.approx(new[1] / draws, abs=0.05)
+
+
+@pytest.mark.parametrize("held", [0.0, 0.6])
+def test_sets_of_experts_objects_are_made_by_the_others(held):
+    """Of the posterior of each source, with mirror images, in any order of the ids."""
+    random, number = np.random.default_rng(4), 120
+    labels = random.integers(0, 3, number)
+    image, votes, fused = (drawn(random, labels, 1.0) for _ in range(3))
+    image[:10], votes[5:20] = np.nan, np.nan
+    made = replace(
+        record(number),
+        labels=labels,
+        image=image,
+        votes=votes,
+        fused=fused,
+        held=random.random(number) < held,
+        weights=random.uniform(0.5, 2, number),
+        ids=random.permutation(number).astype(str),
+        mirror=np.array([1, 0, 2]),
+    )
+    rule = Rule(gains=np.eye(3))
+    source = np.where(np.isnan(image[:, 0]), "votes", np.where(np.isnan(votes[:, 0]), "image", ""))
+    source = np.where(source == "", "fused", source)
+    source[5:10] = ""
+    best = made.best()
+    best[5:10] = np.nan
+    told = Judge(record=made, rule=rule, coverage=0.9).judge(best, source, made.weights, made.ids)
+    for row in range(number):
+        judge = Judge(record=without(made, row), rule=rule, coverage=0.9)
+        alone = judge.judge(best[[row]], source[[row]], made.weights[[row]], made.ids[[row]])
+        np.testing.assert_array_equal(alone.sets, told.sets[[row]])
+
+
+def test_a_fit_judges_experts_objects_by_the_others(fitted):
+    model, catalogue = fitted
+    recipe = quick("default", sets={"coverage": 0.5})
+    content = model.predictor.content.model_copy(update={"recipe": recipe})
+    predictor = replace(model.predictor, content=content)
+    table = out_of_fold_table(predictor, catalogue, open_images(catalogue, processes=1))
+    record, source = predictor.record, np.array(table["source"].to_pylist())
+    for row in range(20):
+        judge = make_judge(replace(predictor, record=without(record, row)))
+        sets = judge.judge(record.best()[[row]], source[[row]]).sets
+        assert table["set"][row].as_py() == set_names(sets, model.classes_)[0]
+    plain = make_judge(predictor).judge(record.best(), source).sets
+    assert table["set"].to_pylist() != set_names(plain, model.classes_).tolist()
+
+
 def test_objects_held_out_teach_nothing_and_make_the_sets(survey):
     recipe = quick("default", sets={"held_out": 0.5, "coverage": 0.5})
     catalogue = tiny_catalogue(survey, recipe)
@@ -135,6 +214,33 @@ def test_a_model_saved_and_loaded_gives_the_same_verdicts(fitted, tmp_path):
     for name in ("class", "set", "source", "flags"):
         assert before[name].tolist() == after[name].tolist()
     np.testing.assert_array_equal(model.predictor.record.ids, again.predictor.record.ids)
+
+
+def test_of_objects_held_out_fit_and_prediction_say_the_same(survey, tmp_path):
+    """Both judge them by the same networks: before the model was saved, and once it is loaded."""
+    own = shutil.copytree(survey, tmp_path / "survey")
+    lines = [line.split(",") for line in (own / "objects.csv").read_text().splitlines()]
+    for row, line in enumerate(lines[1:56]):
+        line[lines[0].index("expert")] = CLASSES[row % 3]
+    (own / "objects.csv").write_text("\n".join(map(",".join, lines)) + "\n")
+    settings = {"held_out": 0.8, "coverage": 0.8}
+    recipe = quick("default", sets=settings, pretrain=False, finetune={"epochs": 2})
+    catalogue = tiny_catalogue(own, recipe)
+    model = tiny_model(seed=3).fit(catalogue)
+    model.save(tmp_path / "model")
+    loaded = type(model).load(tmp_path / "model", device="cpu", threads=1)
+    record = model.predictor.record
+    held = np.flatnonzero(record.held)  # the first rows are the experts'
+    assert len(held) > 40
+    fit, before = model.out_of_fold_, model.predict(catalogue)
+    after = loaded.predict(catalogue)
+    for name in before.colnames:
+        assert before[name].tolist() == after[name].tolist()
+        assert fit[name][held].tolist() == after[name][held].tolist()
+    assert (np.asarray(fit["flags"])[held] & int(Flag.UNLIKE_TRAINING)).any()
+    for name, kept in loaded.predictor.record.arrays().items():
+        np.testing.assert_array_equal(kept, record.arrays()[name])
+    np.testing.assert_array_equal(loaded.predictor.record.fused, record.fused)
 
 
 def test_too_few_experts_for_sets_are_told_of(fitted):

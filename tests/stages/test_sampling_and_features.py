@@ -1,5 +1,7 @@
 """Rare classes, and votes as numbers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,8 +15,10 @@ from czsl.crowd.features import (
     transfer_features,
     trusted_counts,
 )
+from czsl.recipes import DEFAULT
+from czsl.stages.pretrain import _samples
 from czsl.stages.sampling import resampled
-from czsl.stages.targets import features_of_counts
+from czsl.stages.targets import Layout, VoteTargets, features_of_counts
 
 LABELS = np.array([0] * 12 + [1] * 5 + [2] * 2)
 
@@ -49,6 +53,38 @@ def test_same_seed_same_rows():
 def test_one_class_or_no_row_stays_as_it_is(sampling):
     assert resampled(np.zeros(4, np.int64), sampling, 0).tolist() == [0, 1, 2, 3]
     assert resampled(np.zeros(0, np.int64), sampling, 0).size == 0
+
+
+def test_rows_without_a_class_stay_and_those_with_one_are_resampled_as_without_them():
+    mixed = np.concatenate([[-1], LABELS, [-1, -1]])
+    for sampling in ("none", "over", "under"):
+        chosen = resampled(mixed, sampling, 3)
+        assert chosen.tolist() == sorted(chosen)
+        assert np.sum(mixed[chosen] < 0) == 3
+        known = chosen[mixed[chosen] >= 0] - 1
+        np.testing.assert_array_equal(known, resampled(LABELS, sampling, 3))
+
+
+@pytest.mark.parametrize("targets", ["shares", "counts"])
+def test_objects_whose_majority_is_no_class_pretrain_whatever_the_sampling(targets):
+    """Their votes teach what volunteers say, though none of the classes."""
+    layout = Layout(
+        questions=(3,),
+        answer_mirror=np.arange(3),
+        class_mirror=np.arange(2),
+        class_answers=np.eye(3)[:, :2],
+    )
+    counts = np.array([[9.0, 1, 0]] * 50 + [[1.0, 9, 0]] * 30 + [[0, 1.0, 9]] * 2)
+    votes = VoteTargets(layout=layout, counts=counts, majority=np.repeat([0, 1, -1], [50, 30, 2]))
+    context = SimpleNamespace(images=None, view=8, fold_seed=0)
+    settings = DEFAULT.pretrain.model_copy(update={"targets": targets})
+    for sampling, expected in {
+        "none": [2, 50, 30],
+        "over": [2, 50, 50],
+        "under": [2, 30, 30],
+    }.items():
+        rows = _samples(context, votes, np.arange(82), settings, sampling).rows
+        assert np.bincount(votes.majority[rows] + 1).tolist() == expected
 
 
 def test_votes_to_be_trusted():

@@ -141,6 +141,34 @@ def test_a_class_with_too_few_experts_is_in_every_set():
     assert needed(0.9) == 9
 
 
+def test_a_class_with_too_few_experts_is_in_every_set_however_much_they_weigh():
+    """Three objects that weigh 20 each do what nine cannot: they would rule their class out."""
+    known = Calibration(
+        posterior=np.array([[0.9, 0.1]] * 3 + [[0.1, 0.9]] * 30),
+        labels=np.repeat([0, 1], [3, 30]),
+        weights=np.repeat([20.0, 1.0], [3, 30]),
+    )
+    others = np.array([[0.05, 0.95], [0.95, 0.05]])
+    assert p_values(known, others, np.ones(2))[0, 0] < 0.1
+    assert unsupported(known, 0.9) == [0]
+    sets = prediction_sets(known, others, 0.9, np.ones(2))
+    assert sets.tolist() == [[True, True], [True, False]]
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9, 0.95, 0.99])
+def test_without_weights_few_experts_alone_keep_their_class_in_every_set(level):
+    """The p-values say so by themselves: of n objects the least is 1 / (n + 1)."""
+    random = np.random.default_rng(8)
+    for number in [*range(1, 25), 98, 99, 100]:
+        labels = np.repeat([0, 1], [number, 40])
+        posterior = random.dirichlet(np.ones(2), len(labels))
+        known = Calibration(posterior=posterior, labels=labels, weights=np.ones(len(labels)))
+        few = unsupported(known, level)
+        others = random.dirichlet([0.2, 0.2], 200)
+        assert (p_values(known, others)[:, few] > 1 - level + 1e-12).all()
+        assert (0 in few) == (number < needed(level))
+
+
 def test_nothing_is_ruled_out_of_what_is_not_known():
     posterior = np.array([[np.nan] * 3, [0.99, 0.005, 0.005]])
     sets = prediction_sets(calibration(), posterior, 0.9)
@@ -152,6 +180,41 @@ def test_nothing_is_ruled_out_of_what_is_not_known():
 def test_a_coverage_that_is_no_share_is_refused(coverage):
     with pytest.raises(ArgumentError, match="above 0 and below 1"):
         prediction_sets(calibration(), drawn(5, 0)[0], coverage)
+
+
+@pytest.mark.parametrize("given", ["nothing", "weights", "unknown"])
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("mirror", [[0, 1, 2], [1, 0, 2]])
+def test_an_object_of_these_is_judged_as_if_it_were_none(given, held, mirror):
+    """Against sets made anew without it, and without its mirror image."""
+    random = np.random.default_rng(11)
+    number = 60
+    posterior = random.dirichlet(np.ones(3), number).round(1) + 0.01  # with ties
+    posterior[5] = np.nan
+    labels = np.repeat([0, 1, 2], [18, 30, 12])
+    weights = np.ones(number) if given == "nothing" else random.uniform(0.5, 20, number)
+    own = {"nothing": None, "weights": weights, "unknown": np.full(number, np.nan)}[given]
+    chosen = random.random(number) < 0.7 if held else np.zeros(number, bool)
+
+    def made(kept):
+        known = np.where(kept[:, None], posterior, np.nan)
+        return Calibration.of(known, labels, weights, chosen).with_mirror_images(np.array(mirror))
+
+    everything = made(np.ones(number, bool))
+    judged = np.where(np.isnan(posterior), 1 / 3, posterior)
+    numbers = np.arange(number)
+    values = p_values(everything, judged, own, numbers)
+    sets = prediction_sets(everything, judged, 0.9, own, numbers)
+    for row in range(number):
+        without = made(numbers != row)
+        one = None if own is None else own[[row]]
+        expected = p_values(without, judged[[row]], one)
+        np.testing.assert_allclose(values[[row]], expected, rtol=1e-12)
+        expected = prediction_sets(without, judged[[row]], 0.9, one)
+        np.testing.assert_array_equal(sets[[row]], expected)
+    plain = p_values(everything, judged, own)
+    np.testing.assert_array_equal(p_values(everything, judged, own, np.full(number, -1)), plain)
+    assert (values != plain).any(axis=1).sum() > 30
 
 
 def test_mirror_images_double_the_objects_of_classes_that_mirroring_changes():

@@ -9,6 +9,8 @@ from click.testing import CliRunner
 
 from czsl.cli import main
 from czsl.errors import CatalogueError, ModelError
+from czsl.fitted import out_of_fold_table
+from czsl.imaging import open_images
 from czsl.run import fit_run
 from czsl.survey.explain import explain_object
 from czsl.survey.predict import Asked, predict_table
@@ -50,6 +52,22 @@ def test_an_experts_object_is_explained_out_of_fold(run):
     assert list(found.posteriors["image"].values()) == pytest.approx(record.image[4].tolist())
     assert found.expert == "cw"
     assert name_of(4) not in [one.name for one in found.neighbours]
+
+
+def test_the_set_of_an_experts_object_is_made_by_the_others(survey, run):
+    """As the fit's own catalogue says it: by the same posteriors and without the object."""
+    folder = run[1]
+    model = tiny_model().load(folder / "model", device="cpu", threads=1)
+    recipe = quick("default", sets={"coverage": 0.5})
+    content = model.predictor.content.model_copy(update={"recipe": recipe})
+    model._predictor = replace(model.predictor, content=content)
+    catalogue = tiny_catalogue(survey, recipe)
+    images = open_images(catalogue, processes=1)
+    table = out_of_fold_table(model.predictor, catalogue, images).to_pylist()
+    for row in (0, 4, 7, 18):
+        found = explain_object(model, folder / "model", name_of(row), processes=1)
+        assert "|".join(found.classes) == table[row]["set"]
+        assert (found.source, found.decided) == (table[row]["source"], table[row]["class"])
 
 
 @pytest.mark.parametrize("votes", [[0.9, 0.05, 0.05], [0.05, 0.9, 0.05]])

@@ -13,6 +13,7 @@ import pytest
 
 from czsl import CzSL
 from czsl.errors import RunError
+from czsl.stages.context import tensor_digest
 from czsl.survey import predict as module
 from czsl.survey.parts import opened, parts_folder, rows_kept
 from czsl.survey.predict import Asked, predict_table
@@ -148,6 +149,30 @@ def test_what_differs_from_then_is_named(survey, model, tmp_path, small):
     assert "--limit was 50, now not given" in str(found.value)
     assert "--decide was accuracy, now gmean" in str(found.value)
     assert "--images" not in str(found.value)
+
+
+def test_another_model_is_not_gone_on_with_however_alike(survey, tmp_path, small):
+    """Votes on experts' objects teach the transfer and no network: networks are the same."""
+    own = shutil.copytree(survey, tmp_path / "survey")
+    short = {"finetune": {"transferred": 0.0, "epochs": 2}, "pretrain": {"epochs": 2}}
+    catalogue = tiny_catalogue(own, quick("default", **short))
+    before = tiny_model(seed=3).fit(catalogue)
+    rows = list(csv.reader((own / "objects.csv").read_text().splitlines()))
+    for row in rows[1:17]:
+        row[1:5] = ["5"] * 4
+    with (own / "objects.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    after = tiny_model(seed=3).fit(tiny_catalogue(own, quick("default", **short)))
+    first, second = before.predictor, after.predictor
+    for one, other in zip(first.networks, second.networks, strict=True):
+        assert tensor_digest(one) == tensor_digest(other)
+    assert first.content.temperature == second.content.temperature
+    assert first.content.fingerprint != second.content.fingerprint
+    out = tmp_path / "a.parquet"
+    stopped(before, own, out, 20)
+    with pytest.raises(RunError, match="the model"):
+        predict_table(after, own / "objects.csv", out, processes=1, resume=True)
+    predict_table(before, own / "objects.csv", out, processes=1, resume=True)
 
 
 def test_a_part_that_is_damaged_or_was_not_noted_is_made_again(survey, model, whole, tmp_path):

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from czsl.nets.losses import cross_entropy
 from czsl.nets.network import make_network
 from czsl.recipes import Augment, Training
+from czsl.train import loop
 from czsl.train.device import has_bfloat16, make_fabric
 from czsl.train.loop import epochs_needed, learning_rate, score, train
 from czsl.train.progress import silent
@@ -207,6 +209,29 @@ def test_without_patience_the_last_epoch_is_given(tmp_path):
     held_out = all_samples().take(np.arange(20, 40))
     found = score(network, loss, held_out, torch.device("cpu"), resampled=False)
     assert found == pytest.approx(history[-1]["held_out"])
+
+
+@pytest.mark.parametrize("weighs", ["more", "less", "nothing"])
+def test_the_held_out_score_is_the_weighted_loss_in_batches_of_any_size(monkeypatch, weighs):
+    """Of experts' objects first and volunteers' behind them, each batch weighs as it does."""
+
+    def weighted(network, images, targets):
+        logits = network(images).classes
+        return cross_entropy(logits, targets["classes"], targets["weight"])
+
+    behind = {"more": 3.0, "less": 0.01, "nothing": 0.0}[weighs]
+    weight = torch.where(torch.arange(ROWS) < 16, 0.0 if weighs == "nothing" else 1.0, behind)
+    samples = all_samples(targets={**all_samples().targets, "weight": weight})
+    network, settings = make(), {"resampled": False}
+    whole = score(network, weighted, samples, torch.device("cpu"), **settings)
+    images, targets = samples.batch(np.arange(ROWS), torch.device("cpu"))
+    with torch.no_grad():
+        assert whole == pytest.approx(weighted(network, images, targets).item(), rel=1e-6)
+    assert (whole == 0) == (weighs == "nothing")
+    monkeypatch.setattr(loop, "SCORE_BATCH", 16)
+    assert score(network, weighted, samples, torch.device("cpu"), **settings) == pytest.approx(
+        whole, rel=1e-6
+    )
 
 
 class Line(nn.Module):

@@ -60,6 +60,7 @@ def test_rows_that_are_taken_keep_their_targets_and_their_part_in_an_epoch():
     assert taken.targets["classes"][:, 0].tolist() == [2, 6, 10, 16, 18]
     assert (taken.always, taken.companions, taken.in_epoch) == (2, 3, 5)
     assert samples(10).take(np.array([2, 3])).in_epoch == 2
+    assert samples(10, always=1, companions=0).take(np.array([3, 5])).in_epoch == 1  # not empty
     none = samples(10, always=4, companions=3).take(np.zeros(0, np.int64))
     assert (len(none), none.in_epoch) == (0, 0)
 

@@ -21,8 +21,9 @@ class Recipe(Settings):
     name
         The recipe that the settings started from.
     network
-        ``"published"`` (three small convolutions), ``"residual"``; ``"pretrained"``, an
-        encoder of a folder or a model hub; or ``"given"``, a torch module from Python.
+        ``"published"`` (three small convolutions, for ``pretrain.targets = "majority"``),
+        ``"residual"``; ``"pretrained"``, an encoder of a folder or a model hub; or
+        ``"given"``, a torch module from Python.
     encoder
         Folder or hub name of the pretrained encoder.
     width
@@ -74,6 +75,12 @@ class Recipe(Settings):
             slips.append(
                 f"'reconstruct' is on and 'network' is {self.network!r}; only the published "
                 'network has an autoencoder: set reconstruct = false or network = "published"'
+            )
+        targets = None if self.pretrain is None else self.pretrain.targets
+        if self.network == "published" and targets not in (None, "majority"):
+            slips.append(
+                f"'network' is 'published' and 'pretrain.targets' is {targets!r}; the published "
+                'network has no head for answers: set targets = "majority" or network = "residual"'
             )
         if (self.network == "pretrained") != (self.encoder is not None):
             slips.append(

@@ -183,6 +183,7 @@ def _companions(
     trust = settings.transferred[0] * number / (number + FRACTION_VOTES)
     target = np.vstack([np.eye(votes.layout.classes)[labels.classes[chosen]], labels.transferred])
     rows = np.concatenate([experts, labels.volunteers])
+    beside = max(round(float(trust.sum())), 0 if len(experts) else 1)  # an epoch has a row
     return Samples(
         images=context.images,
         view=context.view,
@@ -193,5 +194,5 @@ def _companions(
         },
         mirrors={"classes": torch.from_numpy(votes.layout.class_mirror)},
         always=len(experts),
-        companions=min(round(float(trust.sum())), len(labels.volunteers)),
+        companions=min(beside, len(labels.volunteers)),
     )

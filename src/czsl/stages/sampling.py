@@ -12,7 +12,7 @@ def resampled(labels: NDArray[np.int64], sampling: str, seed: int) -> NDArray[np
     Parameters
     ----------
     labels
-        Class of each row, shape (row,).
+        Class of each row, shape (row,); rows of none (-1) stay as they are.
     sampling
         ``"none"``: all rows as they are; ``"over"``: rows of the rarer classes are
         repeated at random; ``"under"``: rows of the commoner ones are left out at random.
@@ -30,13 +30,16 @@ def resampled(labels: NDArray[np.int64], sampling: str, seed: int) -> NDArray[np
     2
     >>> resampled(np.array([0, 0, 0, 1]), "over", seed=0)
     array([0, 1, 2, 3, 3, 3])
+    >>> resampled(np.array([0, -1, -1, -1, 1, 1]), "over", seed=0)
+    array([0, 0, 1, 2, 3, 4, 5])
     """
     places = np.arange(len(labels))
-    if sampling == "none" or len(np.unique(labels)) < 2:
+    known = places[labels >= 0]
+    if sampling == "none" or len(np.unique(labels[known])) < 2:
         return places
     from imblearn.over_sampling import RandomOverSampler
     from imblearn.under_sampling import RandomUnderSampler
 
     sampler = (RandomOverSampler if sampling == "over" else RandomUnderSampler)(random_state=seed)
-    chosen, _ = sampler.fit_resample(places[:, None], labels)
-    return np.sort(chosen[:, 0])
+    chosen, _ = sampler.fit_resample(known[:, None], labels[known])
+    return np.sort(np.concatenate([chosen[:, 0], places[labels < 0]]))

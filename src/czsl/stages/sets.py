@@ -30,17 +30,23 @@ class Calibration:
         The experts' classes, shape (object,).
     weights
         Objects of the survey that each stands for, up to a factor, shape (object,).
+    objects
+        Number of each object, which its mirror image bears too, shape (object,); None where
+        none of them is ever judged itself.
     """
 
     posterior: Floats
     labels: Labels
     weights: Floats
+    objects: Labels | None = None
 
     @classmethod
     def of(
         cls, posterior: Floats, labels: Labels, weights: Floats, held: NDArray[np.bool_]
     ) -> Self | None:
         """Take the objects whose posterior is known, those held out alone where there are such.
+
+        Each is numbered by its row.
 
         Parameters
         ----------
@@ -61,7 +67,12 @@ class Calibration:
             chosen &= held
         if not chosen.any():
             return None
-        return cls(posterior=posterior[chosen], labels=labels[chosen], weights=weights[chosen])
+        return cls(
+            posterior=posterior[chosen],
+            labels=labels[chosen],
+            weights=weights[chosen],
+            objects=np.flatnonzero(chosen),
+        )
 
     def with_mirror_images(self, mirror: Labels) -> Self:
         """Let each object of a class that mirroring changes stand for its mirror image too.
@@ -85,15 +96,51 @@ class Calibration:
                [0.2, 0.7, 0.1]]), array([0, 1]))
         """
         changed = mirror[self.labels] != self.labels
+        numbers = self.objects
         return replace(
             self,
             posterior=np.concatenate([self.posterior, self.posterior[changed][:, mirror]]),
             labels=np.concatenate([self.labels, mirror[self.labels[changed]]]),
             weights=np.concatenate([self.weights, self.weights[changed]]),
+            objects=None if numbers is None else np.concatenate([numbers, numbers[changed]]),
         )
 
+    def themselves(self, itself: Labels | None, objects: int) -> tuple[Floats, Floats]:
+        """Give what objects that are judged have among these: themselves, and mirror images.
 
-def p_values(calibration: Calibration, posterior: Floats, weights: Floats | None = None) -> Floats:
+        Parameters
+        ----------
+        itself
+            Number of each object that is judged, shape (object,): -1 for one that is none of
+            these; None where none is.
+        objects
+            How many are judged.
+
+        Returns
+        -------
+        Array, Array
+            Posterior (infinite where there is nothing) and weight (0 there) of what stands for
+            the object among the objects of each class, shape (object, class).
+        """
+        classes = self.posterior.shape[1]
+        posterior, weights = np.full((objects, classes), np.inf), np.zeros((objects, classes))
+        if itself is None or self.objects is None or not (itself >= 0).any():
+            return posterior, weights
+        # One row more than there are numbers: it stays empty, and -1 takes it.
+        size = 2 + max(self.objects.max(initial=-1), itself.max(initial=-1))
+        posterior, weights = np.full((size, classes), np.inf), np.zeros((size, classes))
+        rows = np.arange(len(self.labels))
+        posterior[self.objects, self.labels] = self.posterior[rows, self.labels]
+        weights[self.objects, self.labels] = self.weights
+        return posterior[itself], weights[itself]
+
+
+def p_values(
+    calibration: Calibration,
+    posterior: Floats,
+    weights: Floats | None = None,
+    itself: Labels | None = None,
+) -> Floats:
     r"""Give the conformal p-value of each class for each object.
 
     .. math::
@@ -114,6 +161,10 @@ def p_values(calibration: Calibration, posterior: Floats, weights: Floats | None
         Their weights, shape (object,); of those that are not known (NaN) the mean weight of
         the class's experts' objects is taken, for which the coverage is approximate. Of an
         infinite weight, an object unlike any that experts could see, every p-value is 1.
+    itself
+        Which of the experts' objects each is, by its number in the calibration, shape (object,);
+        -1 for none, and None where none is. Such an object is judged by the others, as if it and
+        its mirror image were not among them.
 
     Returns
     -------
@@ -126,21 +177,25 @@ def p_values(calibration: Calibration, posterior: Floats, weights: Floats | None
     >>> calibration = Calibration(posterior=known, labels=np.array([0, 0, 1]), weights=np.ones(3))
     >>> p_values(calibration, np.array([[0.7, 0.3]])).round(3)
     array([[0.667, 0.5  ]])
+    >>> numbered = replace(calibration, objects=np.arange(3))
+    >>> p_values(numbered, known[:1], itself=np.array([0])).round(3)  # by the other two
+    array([[1. , 0.5]])
     """
     found = np.full(posterior.shape, np.nan)
+    same, less = calibration.themselves(itself, len(posterior))
     for k in range(posterior.shape[1]):
         inside = calibration.labels == k
         order = np.argsort(calibration.posterior[inside, k], kind="stable")
         scores = calibration.posterior[inside, k][order]
         running = np.concatenate([[0.0], np.cumsum(calibration.weights[inside][order])])
-        typical = running[-1] / len(scores) if len(scores) else 1.0
-        own = np.full(len(posterior), typical)
-        if weights is not None:
-            own = np.where(np.isnan(weights), typical, weights)
+        total, number = running[-1] - less[:, k], len(scores) - np.isfinite(same[:, k])
+        typical = np.where(number > 0, total / np.maximum(number, 1), 1.0)
+        own = typical if weights is None else np.where(np.isnan(weights), typical, weights)
         upto = running[np.searchsorted(scores, posterior[:, k], side="right")]
+        upto = upto - np.where(same[:, k] <= posterior[:, k], less[:, k], 0.0)
         unlike = np.isinf(own)
         own = np.where(unlike, 1.0, own)
-        found[:, k] = np.where(unlike, 1.0, (own + upto) / (own + running[-1]))
+        found[:, k] = np.where(unlike, 1.0, (own + upto) / (own + total))
     found[~known_rows(posterior)] = np.nan
     return found
 
@@ -150,6 +205,7 @@ def prediction_sets(
     posterior: Floats,
     coverage: float,
     weights: Floats | None = None,
+    itself: Labels | None = None,
 ) -> NDArray[np.bool_]:
     """Give the classes of each object that cannot be ruled out.
 
@@ -166,7 +222,7 @@ def prediction_sets(
         Posterior of other objects, shape (object, class).
     coverage
         Above 0 and below 1.
-    weights
+    weights, itself
         As in :func:`p_values`.
 
     Returns
@@ -180,10 +236,13 @@ def prediction_sets(
         Where the coverage is no share.
     """
     _check(coverage)
-    values = p_values(calibration, posterior, weights)
+    values = p_values(calibration, posterior, weights, itself)
     unknown = ~known_rows(values)
     with np.errstate(invalid="ignore"):
         sets = values > 1 - coverage + 1e-12
+    # Too few objects that weigh more than the object at hand would rule their class out.
+    same, _ = calibration.themselves(itself, len(posterior))
+    sets |= _counts(calibration) - np.isfinite(same) < needed(coverage)
     best = values.max(axis=1, keepdims=True)
     likeliest = np.where(values == best, posterior, -1.0).argmax(axis=1)
     empty = np.flatnonzero(~sets.any(axis=1) & ~unknown)
@@ -211,9 +270,7 @@ def needed(coverage: float) -> int:
 
 def unsupported(calibration: Calibration, coverage: float) -> list[int]:
     """Give the classes with too few experts' objects for a coverage: they are in every set."""
-    classes = calibration.posterior.shape[1]
-    counts = np.bincount(calibration.labels, minlength=classes)
-    return np.flatnonzero(counts < needed(coverage)).tolist()
+    return np.flatnonzero(_counts(calibration) < needed(coverage)).tolist()
 
 
 def coverage_by_class(
@@ -259,6 +316,11 @@ def coverage_by_class(
             }
         )
     return rows
+
+
+def _counts(calibration: Calibration) -> Labels:
+    """Count the objects of each class, shape (class,)."""
+    return np.bincount(calibration.labels, minlength=calibration.posterior.shape[1])
 
 
 def _check(coverage: float) -> None:

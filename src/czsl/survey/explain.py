@@ -147,7 +147,7 @@ def explain_object(
         posteriors = _out_of_fold(predictor, name, predictor.posteriors(catalogue, decoder))
         part = decoder.decode(catalogue.ids.tolist(), catalogue.images.tolist(), catalogue.rows)
     judge = make_judge(predictor)
-    verdicts = judge.judge(posteriors.best, posteriors.source, catalogue.weights)
+    verdicts = judge.judge(posteriors.best, posteriors.source, catalogue.weights, catalogue.ids)
     classes, flags = predictor.content.classes.names, int(posteriors.flags[0])
     seen = bool(np.isfinite(posteriors.image[0]).all())
     features = predictor.reader.read(part.pixels).features[0] if seen else None

@@ -44,7 +44,7 @@ class Work:
     ) -> Iterator[tuple[Catalogue, pa.Table]]:
         """Predict catalogues, one after another."""
         for catalogue, found in self.predictor.stream(catalogues, decoder):
-            verdicts = self.judge.judge(found.best, found.source, catalogue.weights)
+            verdicts = self.judge.judge(found.best, found.source, catalogue.weights, catalogue.ids)
             table = predictions_table(catalogue, found, verdicts)
             yield catalogue, with_identity(table, catalogue, found)
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from czsl.images.augment import steady
@@ -201,6 +202,8 @@ def score(
 ) -> float:
     """Give the mean loss over samples without augmentation, network in evaluation mode.
 
+    Rows that have a target ``weight`` count by it, as in the loss.
+
     Parameters
     ----------
     network, loss, samples
@@ -227,10 +230,18 @@ def score(
         views = steady(images, samples.view, resampled=resampled)
         found.append(loss(model, views, targets))
     losses = torch.stack(found).tolist()  # read once: a read waits for the device
-    total = 0.0
-    for value, (places, _) in zip(losses, parts, strict=True):
-        total += value * len(places)
-    return total / len(samples)
+    weights, total = [_weight(samples, places) for places in every], 0.0
+    for value, weight in zip(losses, weights, strict=True):
+        total += value * weight
+    return total / sum(weights) if any(weights) else 0.0
+
+
+def _weight(samples: Samples, places: NDArray[np.int64]) -> float:
+    """Say how much a batch counts: as many rows as it has, or what they weigh in its loss."""
+    given = samples.targets.get("weight")
+    if given is None:
+        return float(len(places))
+    return float(given[torch.from_numpy(places)].double().sum())
 
 
 def learning_rate(training: Training, step: int, steps: int) -> float:

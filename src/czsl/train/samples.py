@@ -73,7 +73,8 @@ class Samples:
         if self.always is None:
             return kept
         always = int(np.sum(chosen < self.always))
-        companions = min(self.companions, len(chosen) - always)
+        least = 0 if always else 1  # an epoch has a row
+        companions = min(max(self.companions, least), len(chosen) - always)
         return replace(kept, always=always, companions=companions)
 
     def batch(
