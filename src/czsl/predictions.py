@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from czsl.catalogue import Catalogue
 from czsl.flags import Flag
+from czsl.names import BETWEEN, POSTERIORS, posterior_names
 from czsl.record import best_posterior
 from czsl.scores import known_rows
 from czsl.verdicts import Verdicts
@@ -91,12 +92,13 @@ def predictions_table(catalogue: Catalogue, posteriors: Posteriors, verdicts: Ve
         catalogue.config.catalogue.id: pa.array(catalogue.ids.tolist(), pa.string()),
         "class": words(names[verdicts.decided], verdicts.decided < 0),
     }
-    columns |= posterior_columns("p", verdicts.posterior, catalogue.classes)
+    best, image, votes = POSTERIORS
+    columns |= posterior_columns(best, verdicts.posterior, catalogue.classes)
     columns["source"] = words(source, unknown)
     empty: NDArray[np.bool_] = ~np.any(sets, axis=1, keepdims=True)[:, 0]
     columns["set"] = words(set_names(sets, catalogue.classes), empty)
-    columns |= posterior_columns("p_image", posteriors.image, catalogue.classes)
-    columns |= posterior_columns("p_votes", posteriors.votes, catalogue.classes)
+    columns |= posterior_columns(image, posteriors.image, catalogue.classes)
+    columns |= posterior_columns(votes, posteriors.votes, catalogue.classes)
     columns["n_votes"] = _numbers(votes_on(catalogue))
     columns["tier"] = pa.array(catalogue.tier.tolist(), pa.string())
     columns["flags"] = pa.array(posteriors.flags.astype(np.int32))
@@ -119,7 +121,7 @@ def set_names(sets: NDArray[np.bool_], classes: Sequence[str]) -> NDArray[np.str
     ['early', 'early|late']
     """
     kinds, which = np.unique(sets, axis=0, return_inverse=True)
-    words = ["|".join(np.array(classes)[kind].tolist()) for kind in kinds]
+    words = [BETWEEN.join(np.array(classes)[kind].tolist()) for kind in kinds]
     named: NDArray[np.str_] = np.array(words, dtype=np.str_)[which.ravel()]
     return named
 
@@ -128,7 +130,8 @@ def posterior_columns(
     prefix: str, posterior: Floats, classes: Sequence[str]
 ) -> dict[str, pa.Array]:
     """Make a column for each class."""
-    return {f"{prefix}_{name}": _numbers(posterior[:, k]) for k, name in enumerate(classes)}
+    names = posterior_names(prefix, classes)
+    return {name: _numbers(posterior[:, k]) for k, name in enumerate(names)}
 
 
 def words(values: NDArray[np.str_], missing: NDArray[np.bool_]) -> pa.Array:

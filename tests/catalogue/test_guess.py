@@ -358,6 +358,23 @@ def test_a_table_that_is_not_there_is_told(tmp_path):
         guess_config(tmp_path / "none.csv")
 
 
+def test_an_id_that_predictions_have_no_room_for_is_told(tmp_path):
+    columns = {"Source": ["a", "b", "c", "d"], "expert": ["E", "S", "E", "S"]}
+    guess = guess_config(write(tmp_path, columns))
+    assert found(guess)["[catalogue] id"] is None
+    reason = guess.findings[0].reason
+    assert reason.endswith("row but 'Source', called as a column of predictions: rename it")
+    more = guess_config(write(tmp_path, {**columns, "name": ["a", "b", "c", "d"]}))
+    assert found(more)["[catalogue] id"] == "name"
+
+
+def test_classes_that_a_catalogue_could_not_tell_apart_get_names_that_it_can(tmp_path):
+    columns = {"id": list("abcdef"), "expert": ["E|S0", "s0", "S0"] * 2}
+    path = write(tmp_path, columns)
+    config = make_config(tomllib.loads(guess_config(path).text), folder=tmp_path)
+    assert config.classes.values == {"E/S0": ("E|S0",), "S0": ("S0",), "s0_2": ("s0",)}
+
+
 def test_mirrored_names_keep_their_case():
     assert mirrored(["CW", "x", "ACW"]) == {"CW": "ACW"}
     assert mirrored(["Left", "Right"]) == {"Left": "Right"}

@@ -10,6 +10,7 @@ from PIL import Image
 from czsl.errors import ModelError
 from czsl.flags import Flag
 from czsl.model import to_astropy
+from czsl.names import id_slips
 from czsl.predictions import Posteriors, predictions_table, votes_on
 from czsl.verdicts import Verdicts
 from tiny import MISSING, TRUNCATED, name_of, quick, tiny_catalogue, tiny_model, truth
@@ -48,6 +49,13 @@ def predicted(fitted):
 def test_columns_and_their_order(predicted, fitted):
     assert predicted.colnames == COLUMNS
     assert fitted[0].out_of_fold_.colnames == [*COLUMNS, "expert", "fold"]
+
+
+def test_every_column_that_predictions_make_is_kept_from_ids(fitted):
+    names = ["round", "cw", "acw"]
+    for column in fitted[0].out_of_fold_.colnames[1:]:
+        assert any(id_slips(column, names)), column
+    assert not any(id_slips("id", names))
 
 
 def test_every_object_is_a_row_in_the_tables_order(predicted, fitted):
