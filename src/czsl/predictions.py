@@ -99,7 +99,7 @@ def predictions_table(catalogue: Catalogue, posteriors: Posteriors, verdicts: Ve
     columns["set"] = words(set_names(sets, catalogue.classes), empty)
     columns |= posterior_columns(image, posteriors.image, catalogue.classes)
     columns |= posterior_columns(votes, posteriors.votes, catalogue.classes)
-    columns["n_votes"] = _numbers(votes_on(catalogue))
+    columns["n_votes"] = _whole_numbers(votes_on(catalogue))
     columns["tier"] = pa.array(catalogue.tier.tolist(), pa.string())
     columns["flags"] = pa.array(posteriors.flags.astype(np.int32))
     return pa.table(columns)
@@ -140,14 +140,25 @@ def words(values: NDArray[np.str_], missing: NDArray[np.bool_]) -> pa.Array:
 
 
 def votes_on(catalogue: Catalogue) -> Floats:
-    """Give the number of volunteers on each object: the most over the questions, NaN if unknown."""
+    """Give the number of volunteers on each object, the most over the questions, shape (object,).
+
+    0 where nothing is given; NaN where votes are given, and on no question their number.
+    """
     if not catalogue.questions:
         return np.zeros(len(catalogue))
     totals = np.stack([votes.total for votes in catalogue.questions])  # (question, object)
-    unknown = np.all(np.isnan(totals), axis=0)
-    return np.where(unknown, np.nan, np.nan_to_num(totals).max(axis=0))
+    most = np.nan_to_num(totals).max(axis=0)
+    return np.where(np.isnan(totals).any(axis=0) & (most == 0), np.nan, most)
 
 
 def _numbers(values: Floats) -> pa.Array:
     """Make a column of single-precision numbers; NaN becomes null."""
     return pa.array(values.astype(np.float32), pa.float32(), mask=np.isnan(values))
+
+
+def _whole_numbers(values: Floats) -> pa.Array:
+    """Make a column of whole numbers, whatever their size; NaN becomes null."""
+    missing = np.isnan(values)
+    # 64 bits end at 2^63, and the last double below it is 2^63 - 1024.
+    whole = np.clip(np.where(missing, 0, values), 0, 2.0**63 - 1024).astype(np.int64)
+    return pa.array(whole, mask=missing)
