@@ -375,6 +375,16 @@ def test_classes_that_a_catalogue_could_not_tell_apart_get_names_that_it_can(tmp
     assert config.classes.values == {"E/S0": ("E|S0",), "S0": ("S0",), "s0_2": ("s0",)}
 
 
+@pytest.mark.parametrize("kind", [pa.uint64(), pa.uint32(), pa.int64(), pa.int8()])
+def test_whole_numbers_of_any_type_are_ids_as_they_stand(tmp_path, kind):
+    ids = {pa.uint64(): [2**64 - 1, 2**63, 3, 0], pa.int64(): [2**63 - 1, -(2**63), 3, 0]}
+    values = ids.get(kind, [4, 1, 3, 0])
+    path = write(tmp_path, {"objid": pa.array(values, kind), "expert": ["E", "S", "E", "S"]})
+    assert found(guess_config(path))["[catalogue] id"] == "objid"
+    column = describe_columns(pa.table({"objid": pa.array(values, kind)}))[0]
+    assert column.values == [str(value) for value in values]
+
+
 def test_mirrored_names_keep_their_case():
     assert mirrored(["CW", "x", "ACW"]) == {"CW": "ACW"}
     assert mirrored(["Left", "Right"]) == {"Left": "Right"}

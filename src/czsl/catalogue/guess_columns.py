@@ -85,7 +85,9 @@ def _column(name: str, column: pa.ChunkedArray) -> Column:
     if kind in ("whole", "number"):
         numbers = np.asarray(column.cast(pa.float64(), safe=False).fill_null(np.nan))
     if kind == "whole":
-        values = column.cast(pa.int64()).cast(pa.string()).to_pylist()
+        # Floats are spelled with a point, and 64 bits without a sign do not fit 64 with one.
+        whole = column.cast(pa.int64()) if pa.types.is_floating(column.type) else column
+        values = whole.cast(pa.string()).to_pylist()
     elif kind == "text":
         values = [value or None for value in column.cast(pa.string()).to_pylist()]
     is_unique = bool(values) and None not in values and len(set(values)) == len(values)
