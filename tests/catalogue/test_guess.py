@@ -404,7 +404,7 @@ def test_any_names_and_values_make_a_configuration_that_loads(tmp_path_factory, 
     one, two, total, who, expert = names
     counts = np.arange(8)
     columns = {
-        f"id {who}": [f"g{row}" for row in range(8)],
+        f"objid {who}": [f"g{row}" for row in range(8)],  # so called that it is before an "ID"
         one: counts,
         two: 2 * counts + 1,
         total: 3 * counts + 1,
@@ -413,7 +413,7 @@ def test_any_names_and_values_make_a_configuration_that_loads(tmp_path_factory, 
     guess = guess_config(write(folder, columns))
     content = tomllib.loads(guess.text)
     values = found(guess)
-    assert content["catalogue"]["id"] == f"id {who}"
+    assert content["catalogue"]["id"] == f"objid {who}"
     if values["[votes] answers"] and "classes" in content:
         config = make_config(content, folder=folder)
         assert set(config.votes[0].answers.values()) == {one, two}
