@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from czsl.errors import ConfigError, Problems, nearest
 from czsl.files import write_text
+from czsl.names import id_slips
 from czsl.recipes import Recipe, Settings, make_recipe, recipe_settings
 from czsl.remote import located
 from czsl.sections import (
@@ -71,7 +72,7 @@ class Config(Settings):
     @model_validator(mode="after")
     def _check(self) -> Self:
         slips = [*_question_slips(self.votes), *_class_slips(self), *_debiased_slips(self)]
-        refuse([*slips, *_band_slips(self)])
+        refuse([*slips, *_band_slips(self), *id_slips(self.catalogue.id, self.classes.names)])
         return self
 
     @property

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from czsl.catalogue import Catalogue
 from czsl.flags import Flag
+from czsl.names import BETWEEN, POSTERIORS, posterior_names
 from czsl.record import best_posterior
 from czsl.scores import known_rows
 from czsl.verdicts import Verdicts
@@ -91,13 +92,14 @@ def predictions_table(catalogue: Catalogue, posteriors: Posteriors, verdicts: Ve
         catalogue.config.catalogue.id: pa.array(catalogue.ids.tolist(), pa.string()),
         "class": words(names[verdicts.decided], verdicts.decided < 0),
     }
-    columns |= posterior_columns("p", verdicts.posterior, catalogue.classes)
+    best, image, votes = POSTERIORS
+    columns |= posterior_columns(best, verdicts.posterior, catalogue.classes)
     columns["source"] = words(source, unknown)
     empty: NDArray[np.bool_] = ~np.any(sets, axis=1, keepdims=True)[:, 0]
     columns["set"] = words(set_names(sets, catalogue.classes), empty)
-    columns |= posterior_columns("p_image", posteriors.image, catalogue.classes)
-    columns |= posterior_columns("p_votes", posteriors.votes, catalogue.classes)
-    columns["n_votes"] = _numbers(votes_on(catalogue))
+    columns |= posterior_columns(image, posteriors.image, catalogue.classes)
+    columns |= posterior_columns(votes, posteriors.votes, catalogue.classes)
+    columns["n_votes"] = _whole_numbers(votes_on(catalogue))
     columns["tier"] = pa.array(catalogue.tier.tolist(), pa.string())
     columns["flags"] = pa.array(posteriors.flags.astype(np.int32))
     return pa.table(columns)
@@ -119,7 +121,7 @@ def set_names(sets: NDArray[np.bool_], classes: Sequence[str]) -> NDArray[np.str
     ['early', 'early|late']
     """
     kinds, which = np.unique(sets, axis=0, return_inverse=True)
-    words = ["|".join(np.array(classes)[kind].tolist()) for kind in kinds]
+    words = [BETWEEN.join(np.array(classes)[kind].tolist()) for kind in kinds]
     named: NDArray[np.str_] = np.array(words, dtype=np.str_)[which.ravel()]
     return named
 
@@ -128,7 +130,8 @@ def posterior_columns(
     prefix: str, posterior: Floats, classes: Sequence[str]
 ) -> dict[str, pa.Array]:
     """Make a column for each class."""
-    return {f"{prefix}_{name}": _numbers(posterior[:, k]) for k, name in enumerate(classes)}
+    names = posterior_names(prefix, classes)
+    return {name: _numbers(posterior[:, k]) for k, name in enumerate(names)}
 
 
 def words(values: NDArray[np.str_], missing: NDArray[np.bool_]) -> pa.Array:
@@ -137,14 +140,25 @@ def words(values: NDArray[np.str_], missing: NDArray[np.bool_]) -> pa.Array:
 
 
 def votes_on(catalogue: Catalogue) -> Floats:
-    """Give the number of volunteers on each object: the most over the questions, NaN if unknown."""
+    """Give the number of volunteers on each object, the most over the questions, shape (object,).
+
+    0 where nothing is given; NaN where votes are given, and on no question their number.
+    """
     if not catalogue.questions:
         return np.zeros(len(catalogue))
     totals = np.stack([votes.total for votes in catalogue.questions])  # (question, object)
-    unknown = np.all(np.isnan(totals), axis=0)
-    return np.where(unknown, np.nan, np.nan_to_num(totals).max(axis=0))
+    most = np.nan_to_num(totals).max(axis=0)
+    return np.where(np.isnan(totals).any(axis=0) & (most == 0), np.nan, most)
 
 
 def _numbers(values: Floats) -> pa.Array:
     """Make a column of single-precision numbers; NaN becomes null."""
     return pa.array(values.astype(np.float32), pa.float32(), mask=np.isnan(values))
+
+
+def _whole_numbers(values: Floats) -> pa.Array:
+    """Make a column of whole numbers, whatever their size; NaN becomes null."""
+    missing = np.isnan(values)
+    # 64 bits end at 2^63, and the last double below it is 2^63 - 1024.
+    whole = np.clip(np.where(missing, 0, values), 0, 2.0**63 - 1024).astype(np.int64)
+    return pa.array(whole, mask=missing)

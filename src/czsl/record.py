@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -107,7 +108,7 @@ class Record:
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Name every array, to keep them."""
-        text = "\n".join(self.ids.tolist()).encode()
+        text = json.dumps(self.ids.tolist(), ensure_ascii=False).encode()  # ids are any text
         return {
             "ids": np.frombuffer(text, np.uint8).copy(),
             "labels": self.labels,
@@ -126,7 +127,7 @@ class Record:
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Record:
         """Make a record from the arrays that :meth:`arrays` named."""
-        ids = arrays["ids"].tobytes().decode().split("\n") if len(arrays["ids"]) else []
+        ids = json.loads(arrays["ids"].tobytes())
         posteriors = {name: arrays[name].astype(np.float64) for name in SOURCES}
         return cls(
             **posteriors,

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from czsl.errors import nearest
+from czsl.names import class_slips
 from czsl.recipes import Settings
 from czsl.remote import address_slips
 from czsl.slips import refuse
@@ -201,7 +202,7 @@ class ClassesSettings(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        slips = [*_value_slips({**self.values, "ignore": self.ignore})]
+        slips = [*_value_slips({**self.values, "ignore": self.ignore}), *class_slips(self.names)]
         if len(self.values) < 2:
             slips.append(f"'values' names {len(self.values)} class; two or more are needed")
         for name in self.from_answers:

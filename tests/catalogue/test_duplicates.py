@@ -1,5 +1,7 @@
 """Objects that come twice, against astropy and against a plain loop."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -7,7 +9,14 @@ from astropy.coordinates import SkyCoord, search_around_sky
 from hypothesis import given
 from hypothesis import strategies as st
 
-from czsl.catalogue.duplicates import Seen, duplicates_within, pixel_hashes
+from czsl.catalogue.duplicates import (
+    Seen,
+    _near_any,
+    _Runs,
+    duplicates_within,
+    pixel_hashes,
+    place_numbers,
+)
 
 ARCSECOND = 1 / 3600
 
@@ -54,6 +63,44 @@ def test_parts_of_any_length_find_what_the_whole_table_holds():
             for part in np.split(places, range(length, len(places), length))
         ]
         np.testing.assert_array_equal(np.concatenate(parts), expected)
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.5, 2.0])
+@pytest.mark.parametrize("centre", [(10.0, 20.0), (0.0, -70.0), (80.0, 90.0)])
+def test_in_crowds_too_the_first_row_is_that_of_astropy(centre, spread):
+    random = np.random.default_rng(int(10 * spread))
+    around = random.normal(0, spread, (400, 2)) * ARCSECOND
+    sky = SkyCoord(centre[0] * u.deg, centre[1] * u.deg).spherical_offsets_by(*(around.T * u.deg))
+    places = np.stack([sky.ra.deg, sky.dec.deg], axis=1)
+    expected = by_astropy(places)
+    np.testing.assert_array_equal(duplicates_within(places), expected)
+    seen = Seen()
+    nothing = np.zeros(50, np.uint64)
+    told = np.concatenate([seen.add(nothing, part) for part in np.split(places, 8)])
+    np.testing.assert_array_equal(told, expected >= 0)
+
+
+def peak(work) -> float:
+    """Give the most memory that is taken at once, in megabytes."""
+    tracemalloc.start()
+    work()
+    most = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    return most
+
+
+def test_crowds_take_no_more_memory_than_others():
+    """Listed, the pairs of 6,000 rows within an arcsecond would take 290 MB and more."""
+    random = np.random.default_rng(0)
+    right = 10 + random.normal(0, 0.2, 6000) * ARCSECOND
+    places = np.stack([right, np.full(6000, 20.0)], axis=1)
+    assert peak(lambda: duplicates_within(places)) < 10
+    known = _Runs()
+    known.add(place_numbers(places[:3000]))
+    others = place_numbers(places[3000:] + np.array([0, 1.9 * ARCSECOND]))
+    assert peak(lambda: _near_any(others, known)) < 40
+    assert not _near_any(others, known).any()
+    assert _near_any(place_numbers(places[3000:]), known).all()
 
 
 @pytest.mark.parametrize("declination", [0.0, 60.0, -89.9, 89.9999])

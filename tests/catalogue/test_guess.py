@@ -358,6 +358,33 @@ def test_a_table_that_is_not_there_is_told(tmp_path):
         guess_config(tmp_path / "none.csv")
 
 
+def test_an_id_that_predictions_have_no_room_for_is_told(tmp_path):
+    columns = {"Source": ["a", "b", "c", "d"], "expert": ["E", "S", "E", "S"]}
+    guess = guess_config(write(tmp_path, columns))
+    assert found(guess)["[catalogue] id"] is None
+    reason = guess.findings[0].reason
+    assert reason.endswith("row but 'Source', called as a column of predictions: rename it")
+    more = guess_config(write(tmp_path, {**columns, "name": ["a", "b", "c", "d"]}))
+    assert found(more)["[catalogue] id"] == "name"
+
+
+def test_classes_that_a_catalogue_could_not_tell_apart_get_names_that_it_can(tmp_path):
+    columns = {"id": list("abcdef"), "expert": ["E|S0", "s0", "S0"] * 2}
+    path = write(tmp_path, columns)
+    config = make_config(tomllib.loads(guess_config(path).text), folder=tmp_path)
+    assert config.classes.values == {"E/S0": ("E|S0",), "S0": ("S0",), "s0_2": ("s0",)}
+
+
+@pytest.mark.parametrize("kind", [pa.uint64(), pa.uint32(), pa.int64(), pa.int8()])
+def test_whole_numbers_of_any_type_are_ids_as_they_stand(tmp_path, kind):
+    ids = {pa.uint64(): [2**64 - 1, 2**63, 3, 0], pa.int64(): [2**63 - 1, -(2**63), 3, 0]}
+    values = ids.get(kind, [4, 1, 3, 0])
+    path = write(tmp_path, {"objid": pa.array(values, kind), "expert": ["E", "S", "E", "S"]})
+    assert found(guess_config(path))["[catalogue] id"] == "objid"
+    column = describe_columns(pa.table({"objid": pa.array(values, kind)}))[0]
+    assert column.values == [str(value) for value in values]
+
+
 def test_mirrored_names_keep_their_case():
     assert mirrored(["CW", "x", "ACW"]) == {"CW": "ACW"}
     assert mirrored(["Left", "Right"]) == {"Left": "Right"}
@@ -377,7 +404,7 @@ def test_any_names_and_values_make_a_configuration_that_loads(tmp_path_factory, 
     one, two, total, who, expert = names
     counts = np.arange(8)
     columns = {
-        f"id {who}": [f"g{row}" for row in range(8)],
+        f"objid {who}": [f"g{row}" for row in range(8)],  # so called that it is before an "ID"
         one: counts,
         two: 2 * counts + 1,
         total: 3 * counts + 1,
@@ -386,7 +413,7 @@ def test_any_names_and_values_make_a_configuration_that_loads(tmp_path_factory, 
     guess = guess_config(write(folder, columns))
     content = tomllib.loads(guess.text)
     values = found(guess)
-    assert content["catalogue"]["id"] == f"id {who}"
+    assert content["catalogue"]["id"] == f"objid {who}"
     if values["[votes] answers"] and "classes" in content:
         config = make_config(content, folder=folder)
         assert set(config.votes[0].answers.values()) == {one, two}

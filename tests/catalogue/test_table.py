@@ -139,6 +139,77 @@ def test_fits_of_other_byte_order_types_and_nulls(tmp_path):
     }
 
 
+def write_fits(path, columns, **cards):
+    """Write a table whose header gets more cards when its numbers stand as they are stored."""
+    table = fits.BinTableHDU.from_columns(columns)
+    table.header.update(cards)
+    table.writeto(path)
+
+
+def test_fits_nulls_are_those_of_astropy_where_numbers_are_not_scaled(tmp_path):
+    random = np.random.default_rng(0)
+    forms = {"b": "B", "i": "I", "j": "J", "k": "K", "vector": "3I", "shaped": "4J"}
+    columns = [
+        fits.Column(name, form, null=3, array=random.integers(0, 6, (20, int(form[:-1] or 1))))
+        for name, form in forms.items()
+    ]
+    write_fits(tmp_path / "a.fits", columns, TDIM6="(4)")
+    expected = Table.read(tmp_path / "a.fits")
+    whole = read_table(tmp_path / "a.fits").to_pydict()
+    for name in forms:
+        assert whole[name] == expected[name].tolist()
+        assert 0 < expected[name].mask.sum() < expected[name].mask.size
+
+
+@pytest.mark.parametrize(
+    ("form", "null", "scale", "zero"),
+    [("I", -32768, 0.001, 0), ("B", 255, 1, -128), ("J", -7, 0.5, 3), ("4I", 9, 0.1, 2),
+     ("I", -32768, 1, 2**15), ("J", 7 - 2**31, 1, 2**31), ("K", -(2**63), 1, 2**63)],
+)  # fmt: skip
+def test_fits_nulls_are_stored_numbers_and_the_others_are_scaled(tmp_path, form, null, scale, zero):
+    """FITS standard 4.0, section 7.3.2: TNULL is compared before TSCAL and TZERO apply."""
+    random = np.random.default_rng(1)
+    stored = random.integers(0, 100, (9, int(form[:-1] or 1)))
+    stored[::3, 0] = null
+    physical = np.where(stored == null, None, stored.astype(object) * scale + zero)
+    write_fits(
+        tmp_path / "a.fits", [fits.Column("n", form, null=null, array=stored)],
+        TSCAL1=scale, TZERO1=zero,
+    )  # fmt: skip
+    expected = physical.tolist() if form[:-1] else physical[:, 0].tolist()
+    assert read_table(tmp_path / "a.fits")["n"].to_pylist() == expected
+    parts = scan_table(tmp_path / "a.fits", rows=2)
+    assert [one for part in parts for one in part["n"].to_pylist()] == expected
+
+
+def test_fits_truth_values_may_be_missing_in_any_form(tmp_path):
+    truth = np.array([[True, False], [True, True]])
+    columns = [fits.Column("one", "1L", array=truth[:, 0]), fits.Column("v", "2L", array=truth)]
+    write_fits(tmp_path / "a.fits", columns)
+    content = (tmp_path / "a.fits").read_bytes()
+    assert content.count(b"TTFTTT") == 1
+    (tmp_path / "a.fits").write_bytes(content.replace(b"TTFTTT", b"\0TFT\0T"))
+    assert read_table(tmp_path / "a.fits").to_pydict() == {
+        "one": [None, True],
+        "v": [[True, False], [None, True]],
+    }
+
+
+def test_fits_tables_of_ascii_have_nulls_and_text_filled_with_blanks(tmp_path):
+    columns = [
+        fits.Column("n", "I6", null="NULL", array=np.array([1, 222, 3]), ascii=True),
+        fits.Column("t", "A3", array=np.array(["a", "b c", ""]), ascii=True),
+    ]
+    fits.TableHDU.from_columns(columns).writeto(tmp_path / "a.fits")
+    content = (tmp_path / "a.fits").read_bytes()
+    assert content.count(b"   222") == 1
+    (tmp_path / "a.fits").write_bytes(content.replace(b"   222", b"  NULL"))
+    assert read_table(tmp_path / "a.fits").to_pydict() == {
+        "n": [1, None, 3],
+        "t": ["a", "b c", None],
+    }
+
+
 def test_the_first_table_of_a_fits_file_is_read(tmp_path):
     path = tmp_path / "a.fits"
     one = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1])])

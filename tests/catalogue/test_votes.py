@@ -269,6 +269,18 @@ def test_a_mirror_twice_is_nothing(names, pairs):
     assert (order != np.arange(5)).sum() == 2 * pairs
 
 
+def test_votes_are_thinned_alike_where_there_are_billions():
+    table = pa.table({"a": [30, 3 * 10**9, 2], "b": [10, 10**9, 1]})
+    settings = VotesSettings(answers={"a": "a", "b": "b"})
+    votes = read_votes(table, settings, Problems(), name="a.csv")
+    thin = votes.thinned(4, seed=2)
+    assert thin.total.tolist() == [4, 4, 3]
+    assert thin.counts.sum(axis=1).tolist() == [4, 4, 3]
+    np.testing.assert_array_equal(thin.fractions, thin.counts / thin.total[:, None])
+    few = np.random.default_rng(2).multivariate_hypergeometric([30, 10], 4)
+    assert thin.counts[0].tolist() == few.tolist()
+
+
 def test_no_votes():
     votes = no_votes(VotesSettings(answers=ANSWERS, after=None, unit="fractions"), 2)
     assert len(votes) == 2

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from czsl.catalogue import Catalogue, read_table
+from czsl.catalogue.write import write_table
+from czsl.config import make_config
 from czsl.errors import ModelError
 from czsl.flags import Flag
 from czsl.model import to_astropy
+from czsl.names import id_slips
 from czsl.predictions import Posteriors, predictions_table, votes_on
 from czsl.verdicts import Verdicts
 from tiny import MISSING, TRUNCATED, name_of, quick, tiny_catalogue, tiny_model, truth
@@ -48,6 +52,13 @@ def predicted(fitted):
 def test_columns_and_their_order(predicted, fitted):
     assert predicted.colnames == COLUMNS
     assert fitted[0].out_of_fold_.colnames == [*COLUMNS, "expert", "fold"]
+
+
+def test_every_column_that_predictions_make_is_kept_from_ids(fitted):
+    names = ["round", "cw", "acw"]
+    for column in fitted[0].out_of_fold_.colnames[1:]:
+        assert any(id_slips(column, names)), column
+    assert not any(id_slips("id", names))
 
 
 def test_every_object_is_a_row_in_the_tables_order(predicted, fitted):
@@ -247,9 +258,41 @@ def test_what_is_not_known_is_null(fitted):
     assert table["class"].to_pylist() == ["cw", None, "round"]
     assert table["p_cw"].to_pylist() == [0.5, None, 0.0]
     assert table["p_votes_cw"].null_count == 3
-    assert table["n_votes"].to_pylist() == [20.0, None, 0.0]
+    assert table["n_votes"].to_pylist() == [20, None, 0]
     assert table["flags"].to_pylist() == [0, 4, 32]
     assert np.isnan(votes_on(some)[1])
     astropy = to_astropy(table)
     assert astropy["p_cw"].mask.tolist() == [False, True, False]
     assert astropy["id"].tolist() == some.ids.tolist()
+
+
+SHAPE = {"question": "shape", "answers": {"smooth": "smooth", "disc": "disc"}, "total": "n"}
+BAR = {"question": "bar", "answers": {"bar": "bar", "none": "none"}, "after": "disc"}
+
+
+def test_volunteers_are_counted_or_unknown_but_never_none_where_they_voted(tmp_path):
+    """Question by question: a share of votes without their number, none, 30 and then 16777217."""
+    rows = ["a,0.25,0.75,,,", "b,,,,,", "c,0.5,0.5,,10,20", "d,0.5,0.5,16777217,1,2"]
+    head = "id,smooth,disc,n,bar,none,expert"
+    lines = [head, *(f"{row},{'ES'[place % 2]}" for place, row in enumerate(rows))]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    content = {
+        "catalogue": {"table": "t.csv", "id": "id"},
+        "votes": [SHAPE, BAR],
+        "classes": {"column": "expert", "values": {"early": "E", "late": "S"}},
+    }
+    catalogue = Catalogue.read(make_config(content, folder=tmp_path))
+    np.testing.assert_array_equal(votes_on(catalogue), [np.nan, 0, 30, 16777217])
+    half = np.full((4, 2), 0.5)
+    nothing = {"flags": np.zeros(4, np.uint32), "hashes": np.zeros(4, np.uint64)}
+    posteriors = Posteriors(image=half, votes=half, fused=half, **nothing)
+    verdicts = Verdicts(posterior=half, decided=np.zeros(4, int), sets=np.ones((4, 2), bool))
+    table = predictions_table(catalogue, posteriors, verdicts)
+    counted = [None, 0, 30, 16777217]
+    for ending in ("csv", "ecsv", "fits", "parquet", "vot"):
+        write_table([table], tmp_path / f"out.{ending}")
+        assert read_table(tmp_path / f"out.{ending}")["n_votes"].to_pylist() == counted
+    assert (
+        "\nd,early,0.5,0.5,fused,early|late,0.5,0.5,0.5,0.5,16777217,"
+        in (tmp_path / "out.csv").read_text()
+    )

@@ -42,6 +42,15 @@ def record(number: int = 400, seed: int = 0) -> Record:
     )
 
 
+@pytest.mark.parametrize("number", [0, 6])
+def test_a_record_keeps_its_objects_whatever_text_their_ids_are(number):
+    ids = np.array(["odd\nid", "\n", "a\r\nb", '"[,', "naïve ☉", "1"])[:number]
+    kept = replace(record(number), ids=ids).arrays()
+    again = Record.from_arrays(kept)
+    assert again.ids.tolist() == ids.tolist()
+    assert len(again.labels) == number
+
+
 def test_other_shares_move_the_posterior_but_not_sets_nor_equal_recalls():
     known, shares = record(), np.array([0.95, 0.05])
     best, source = known.image, np.full(400, "image")

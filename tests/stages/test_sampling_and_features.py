@@ -173,6 +173,40 @@ def test_thinned_votes_are_hypergeometric():
         assert abs(share - expected) < 4 * np.sqrt(expected / len(counts))
 
 
+def test_thinned_votes_of_less_than_a_billion_are_numpys_draws_bit_for_bit():
+    counts = np.random.default_rng(3).integers(0, [20, 5, 10**6, 10**8], (500, 4)).astype(float)
+    votes = np.random.default_rng(4).integers(1, 30, 500)
+    drawn = thinned_counts(counts, [4], votes, np.random.default_rng(5))
+    random, rest = np.random.default_rng(5), counts.sum(axis=1).astype(int)
+    left = np.minimum(votes, rest)
+    for place in range(4):
+        rest = rest - counts[:, place].astype(int)
+        one = random.hypergeometric(counts[:, place].astype(int), rest, left)
+        np.testing.assert_array_equal(drawn[:, place], one)
+        left = left - one
+
+
+def test_of_billions_of_votes_some_are_drawn_too():
+    """Numpy draws none without replacement of a billion; with replacement they are the same."""
+    counts = np.tile([6e9, 3e9, 1e9, 1.0], (20000, 1))
+    drawn = thinned_counts(counts, [4], np.full(20000, 20), np.random.default_rng(0))
+    assert set(drawn.sum(axis=1)) == {20.0}
+    mean = drawn.mean(axis=0)
+    np.testing.assert_allclose(mean, [12, 6, 2, 0], atol=0.08)
+    np.testing.assert_allclose(drawn[:, :3].var(axis=0), [4.8, 4.2, 1.8], rtol=0.05)
+
+
+def test_of_any_number_of_votes_no_more_are_drawn_than_there_are():
+    counts = np.array([[2e9, 1, 4e9, 3], [1e9, 0, 5, 5], [7, 3, 2, 2], [1e300, 3e300, 0, 0]])
+    for keep in (1, 5, 1999999999, 4 * 10**9, 10**17):
+        drawn = thinned_counts(counts, [2, 2], np.full(4, keep), np.random.default_rng(1))
+        assert np.all((drawn >= 0) & (drawn <= counts))
+        most = np.maximum(counts[:3, :2].sum(axis=1), counts[:3, 2:].sum(axis=1))
+        kept = np.maximum(drawn[:3, :2].sum(axis=1), drawn[:3, 2:].sum(axis=1))
+        np.testing.assert_array_equal(kept, np.minimum(keep, most))
+    np.testing.assert_array_equal(drawn[:3], counts[:3])
+
+
 def test_thinning_keeps_objects_with_fewer_votes_and_the_proportion_of_the_questions():
     counts = np.array([[2.0, 1.0, 0.0, 0.0], [20.0, 20.0, 5.0, 5.0], [0.0, 0.0, 0.0, 0.0]])
     votes = np.array([5, 4, 4])

@@ -45,8 +45,9 @@ def pixel_hashes(pixels: NDArray[np.uint8]) -> Numbers:
 def duplicates_within(positions: Floats) -> NDArray[np.int64]:
     """Find for each object of a table the first row within 1 arcsecond, if it is an earlier one.
 
-    Places that are equal to a thousandth of an arcsecond are compared once, so that a table
-    in which thousands of objects stand at one place costs no more than another.
+    Places that are equal to a thousandth of an arcsecond are compared once, and pairs are
+    never listed, so that a table in which thousands of objects stand at one place, or crowd
+    within an arcsecond, takes no more memory than another.
 
     Parameters
     ----------
@@ -64,8 +65,6 @@ def duplicates_within(positions: Floats) -> NDArray[np.int64]:
     >>> duplicates_within(np.array([[10.0, 20.0], [11.0, 20.0], [10.0, 20.0001]])).tolist()
     [-1, -1, 0]
     """
-    from scipy.spatial import cKDTree
-
     earlier = np.full(len(positions), -1)
     placed = np.flatnonzero(np.isfinite(positions).all(axis=1))
     if len(placed) < 2:
@@ -73,10 +72,9 @@ def duplicates_within(positions: Floats) -> NDArray[np.int64]:
     places, first, which = np.unique(
         place_numbers(positions[placed]), return_index=True, return_inverse=True
     )
-    one, other = cKDTree(_directions(places)).query_pairs(_CHORD, output_type="ndarray").T
+    order = np.argsort(first)
     earliest = first.copy()  # (place,)
-    np.minimum.at(earliest, one, first[other])
-    np.minimum.at(earliest, other, first[one])
+    earliest[order] = first[order][_first_near(_directions(places[order]))]
     found = placed[earliest[which.ravel()]]
     earlier[placed] = np.where(found < placed, found, -1)
     return earlier
@@ -126,7 +124,8 @@ class Seen:
             again |= duplicates_within(positions) >= 0
             placed = np.flatnonzero(np.isfinite(positions).all(axis=1))
             numbers = place_numbers(positions[placed])
-            again[placed] |= _near_any(numbers, self._places)
+            new = ~again[placed]  # the others are told already
+            again[placed[new]] = _near_any(numbers[new], self._places)
             self._places.add(numbers)
         return again
 
@@ -171,6 +170,64 @@ _CHORD = 2 * np.sin(np.radians(APART / 3600) / 2)
 """Length of the chord between unit vectors that are so far apart."""
 
 
+LEAF = 16
+"""So few points are looked at one by one."""
+
+PAIRS = 2**17
+"""Pairs whose distance is taken at once, some 20 MB."""
+
+
+def _first_near(points: Floats) -> NDArray[np.int64]:
+    """Find for each point the first that lies within 1 arcsecond, which may be itself.
+
+    Points are halved: those with a neighbour in the first half look on there, the others in
+    the second. No pairs are listed, which would be quadratic where many points crowd.
+
+    Parameters
+    ----------
+    points
+        Unit vectors, shape (point, 3).
+
+    Examples
+    --------
+    >>> _first_near(_directions(place_numbers(np.array([[10.0, 20.0], [10, 30], [10, 20.0001]]))))
+    array([0, 1, 0])
+    """
+    from scipy.spatial import cKDTree
+
+    first = np.arange(len(points))
+    least = _CHORD * (1 + 1e-9)  # scipy finds what is nearer than a bound, not what is at it
+    distance, _ = cKDTree(points).query(points, k=2, distance_upper_bound=least)
+    crowd = np.flatnonzero(distance[:, 1] <= _CHORD)
+    todo = [(0, len(crowd), crowd)]
+    while todo:
+        start, end, asking = todo.pop()
+        middle = (start + end) // 2
+        if end - start <= LEAF:
+            _look(points, crowd[start:end], asking, first)
+        elif len(asking):
+            half = cKDTree(points[crowd[start:middle]])
+            distance, _ = half.query(points[asking], distance_upper_bound=least)
+            todo.append((start, middle, asking[distance <= _CHORD]))
+            todo.append((middle, end, asking[distance > _CHORD]))
+    return first
+
+
+def _look(
+    points: Floats,
+    among: NDArray[np.int64],
+    asking: NDArray[np.int64],
+    first: NDArray[np.int64],
+) -> None:
+    """Note the first of some points near each that asks, one after another."""
+    for one in among:
+        if not len(asking):
+            return
+        near = np.linalg.norm(points[asking] - points[one], axis=1) <= _CHORD
+        first[asking[near]] = one
+        asking = asking[~near]
+
+
 def _near_any(numbers: Numbers, known: _Runs) -> NDArray[np.bool_]:
     """Tell which places lie within 1 arcsecond of a known one, shape (object,)."""
     near = np.zeros(len(numbers), bool)
@@ -178,11 +235,14 @@ def _near_any(numbers: Numbers, known: _Runs) -> NDArray[np.bool_]:
     for rows, low, high in _stretches(numbers):
         for run in known.runs:
             start = np.searchsorted(run, low)
-            count = np.searchsorted(run, high, side="right") - start
-            one = np.repeat(rows, count)
-            other = np.arange(len(one)) + np.repeat(start + count - count.cumsum(), count)
-            chords = np.linalg.norm(directions[one] - _directions(run[other]), axis=1)
-            near[one[chords <= _CHORD]] = True
+            ends = np.cumsum(np.searchsorted(run, high, side="right") - start)
+            offset = start - np.concatenate([[0], ends])[:-1]
+            for begin in range(0, int(ends[-1]) if len(ends) else 0, PAIRS):
+                pairs = np.arange(begin, min(begin + PAIRS, int(ends[-1])))
+                asked = np.searchsorted(ends, pairs, side="right")
+                other = _directions(run[pairs + offset[asked]])
+                chords = np.linalg.norm(directions[rows[asked]] - other, axis=1)
+                near[rows[asked[chords <= _CHORD]]] = True
     return near
 
 

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from czsl.names import id_slips
+
 FEW = 12
 """A column with more different texts than this is no class."""
 
@@ -83,7 +85,9 @@ def _column(name: str, column: pa.ChunkedArray) -> Column:
     if kind in ("whole", "number"):
         numbers = np.asarray(column.cast(pa.float64(), safe=False).fill_null(np.nan))
     if kind == "whole":
-        values = column.cast(pa.int64()).cast(pa.string()).to_pylist()
+        # Floats are spelled with a point, and 64 bits without a sign do not fit 64 with one.
+        whole = column.cast(pa.int64()) if pa.types.is_floating(column.type) else column
+        values = whole.cast(pa.string()).to_pylist()
     elif kind == "text":
         values = [value or None for value in column.cast(pa.string()).to_pylist()]
     is_unique = bool(values) and None not in values and len(set(values)) == len(values)
@@ -114,13 +118,13 @@ _ID_NAMES = re.compile(r"(^|_)(id|name|objid|specobjid|dr\d*objid|iauname|zooniv
 
 def guess_id(columns: Sequence[Column]) -> Finding:
     """Guess the column of ids: each row another text or whole number, best called id."""
-    candidates = [column for column in columns if column.unique]
+    candidates = [c for c in columns if c.unique and not any(id_slips(c.name, ()))]
     if not candidates:
-        return Finding(
-            setting="[catalogue] id",
-            value=None,
-            reason="no column holds another text or whole number in every row",
-        )
+        reason = "no column holds another text or whole number in every row"
+        taken = [repr(column.name) for column in columns if column.unique]
+        if taken:
+            reason += f" but {', '.join(taken[:5])}, called as a column of predictions: rename it"
+        return Finding(setting="[catalogue] id", value=None, reason=reason)
     named = [c for c in candidates if _ID_NAMES.search(c.name.lower()) or "objid" in c.name.lower()]
     best = (named or candidates)[0]
     reason = "every row has a value of its own" + (", and the name is that of an id" * bool(named))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import textwrap
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from czsl.catalogue.guess_columns import Finding
 from czsl.catalogue.guess_label import LabelGuess
 from czsl.catalogue.guess_votes import VoteGuess, mirrored
+from czsl.names import BETWEEN, class_slips
 
 _NO_CLASS = {"none", "unknown", "unclassified", "uncertain", "nan", "na", "?", "-"}
 
@@ -146,7 +148,9 @@ def _votes(guesses: Guesses) -> Iterator[str]:
 def _classes(guesses: Guesses) -> Iterator[str]:
     """Write ``[classes]``."""
     column = guesses.classes.value
-    names = [value for value in sorted(guesses.values) if value.lower() not in _NO_CLASS]
+    texts = [value for value in sorted(guesses.values) if value.lower() not in _NO_CLASS]
+    values = usable_names(texts)
+    names = list(values)
     known = column is not None and len(names) > 1
     mark = "" if known else "# "
     yield from ("", f"{mark}[classes]", *_comment(guesses.classes.reason))
@@ -155,8 +159,8 @@ def _classes(guesses: Guesses) -> Iterator[str]:
         yield '# values = { early = "E", late = "S" }   # what the column holds for each class'
         return
     yield f"column = {_text(column)}"
-    yield f"values = {_table({name: name for name in names})}   # class = value; rename classes"
-    ignored = sorted(set(guesses.values) - set(names))
+    yield f"values = {_table(values)}   # class = value; rename classes"
+    ignored = sorted(set(guesses.values) - set(texts))
     if ignored:
         yield f"ignore = [{', '.join(_text(value) for value in ignored)}]   # no class"
     answers = [answer for votes in guesses.questions for answer in votes.answers]
@@ -168,6 +172,23 @@ def _classes(guesses: Guesses) -> Iterator[str]:
         example = ", ".join(f"{_key(name)} = []" for name in names)
         yield f"# from_answers = {{ {example} }}   # the answers that make each class"
     yield from _mirror(names)
+
+
+def usable_names(values: Sequence[str]) -> dict[str, str]:
+    """Give each value the name of a class: its own, or one like it where that cannot be used.
+
+    Examples
+    --------
+    >>> usable_names(["E|S0", "S0", "s0"])
+    {'E/S0': 'E|S0', 'S0': 'S0', 's0_2': 's0'}
+    """
+    named: dict[str, str] = {}
+    for value in values:
+        plain = value.replace(BETWEEN, "/") if value.strip() else "blank"
+        tries = (plain if number == 1 else f"{plain}_{number}" for number in itertools.count(1))
+        free = (name for name in tries if name not in named)
+        named[next(name for name in free if not any(class_slips([*named, name])))] = value
+    return named
 
 
 def _setting(name: str, finding: Finding, example: str) -> Iterator[str]:

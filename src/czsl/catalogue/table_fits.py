@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
+from numpy.typing import NDArray
 
 from czsl.catalogue.arrow import arrow_column
 from czsl.errors import CatalogueError
@@ -47,14 +48,34 @@ def _column(path: Path | str, part: Any, column: fits.Column) -> pa.Array:
     """Read one column of some rows."""
     where = f"{path}, column {column.name!r}"
     as_stored = part.view(np.ndarray)[column.name]
-    if column.format == "L":
+    if column.format.format == "L":
         # Astropy takes what is neither T nor F for false.
         letters = as_stored.view(np.uint8)
         return arrow_column(letters == ord("T"), letters == 0, where)
-    is_text = as_stored.dtype.kind == "S" and column.format.endswith("A")
+    is_text = as_stored.dtype.kind == "S" and (
+        column.format.endswith("A") or (column.ascii and column.format.format == "A")
+    )
     values = as_stored if is_text else np.asarray(part[column.name])
-    has_null = column.null not in (None, "") and values.dtype.kind in "iu"
-    return arrow_column(values, values == column.null if has_null else None, where)
+    gone = None if is_text or values.dtype.kind not in "iuf" else _undefined(as_stored, column)
+    return arrow_column(values, None if gone is None else gone.reshape(values.shape), where)
+
+
+def _undefined(as_stored: NDArray[Any], column: fits.Column) -> NDArray[np.bool_] | None:
+    """Find what equals the header's TNULL, which is a number before TSCAL and TZERO apply to it.
+
+    Parameters
+    ----------
+    as_stored
+        What the file holds, shape (row,) or (row, item): numbers, or in an ASCII table text.
+    column
+        Its column.
+    """
+    if column.null in (None, ""):
+        return None
+    if as_stored.dtype.kind == "S":
+        gone: NDArray[np.bool_] = np.char.strip(as_stored) == str(column.null).strip().encode()
+        return gone
+    return as_stored == column.null if as_stored.dtype.kind in "iu" else None
 
 
 @contextmanager

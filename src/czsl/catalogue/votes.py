@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from czsl.catalogue.columns import Ids, match_values, number_column, text_column
+from czsl.catalogue.draws import MANY, draw_votes, whole_votes
 from czsl.catalogue.votes_check import usable_rows
 from czsl.config import VotesSettings
 from czsl.errors import Problems
@@ -95,8 +96,8 @@ class Votes:
         """Draw so many of the votes on each object without replacement.
 
         The counts of the answers then follow the multivariate hypergeometric
-        distribution. Objects with fewer votes, with a class alone or with fractions of an
-        unknown total are left as they are.
+        distribution (:func:`czsl.catalogue.draws.draw_votes`). Objects with fewer votes,
+        with a class alone or with fractions of an unknown total are left as they are.
 
         Parameters
         ----------
@@ -106,14 +107,17 @@ class Votes:
             Seed of the draw.
         """
         random = np.random.default_rng(seed)
-        whole = np.rint(np.nan_to_num(self.counts)).astype(np.int64)
-        rich = np.flatnonzero((self.given >= Given.FRACTIONS) & (whole.sum(axis=1) > votes))
+        whole = whole_votes(np.nan_to_num(self.counts))
+        number = whole.sum(axis=1)
+        is_rich = (self.given >= Given.FRACTIONS) & (number > votes)
+        rich, some = np.flatnonzero(is_rich), np.flatnonzero(is_rich & (number < MANY))
+        many = np.flatnonzero(is_rich & (number >= MANY))
         counts, fractions, total = self.counts.copy(), self.fractions.copy(), self.total.copy()
-        drawn = [random.multivariate_hypergeometric(whole[row], votes) for row in rich]
-        if drawn:
-            counts[rich] = np.stack(drawn)
-            fractions[rich] = counts[rich] / votes
-            total[rich] = votes
+        for row in some:
+            counts[row] = random.multivariate_hypergeometric(whole[row], votes)
+        counts[many] = draw_votes(whole[many], np.full(len(many), votes), random)
+        fractions[rich] = counts[rich] / votes
+        total[rich] = votes
         return replace(self, counts=counts, fractions=fractions, total=total)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from czsl.catalogue.draws import MANY, draw_votes, whole_votes
+
 Floats = NDArray[np.float64]
 
 FRACTION_VOTES = 20.0
@@ -128,7 +130,8 @@ def thinned_counts(
     """Draw some of the votes on each object without replacement.
 
     The counts of a question's answers then follow the multivariate hypergeometric
-    distribution. Of several questions each keeps the same share of its votes, rounded up.
+    distribution (:func:`czsl.catalogue.draws.draw_votes`). Of several questions each keeps
+    the same share of its votes, rounded up.
 
     Parameters
     ----------
@@ -149,20 +152,25 @@ def thinned_counts(
     >>> thinned_counts(np.array([[30.0, 10.0]]), [2], np.array([4]), random).sum(axis=1)
     array([4.])
     """
-    whole = np.rint(counts).astype(np.int64)
+    whole = whole_votes(counts)
     starts = np.concatenate([[0], np.cumsum(questions)])
     parts = [whole[:, a:b] for a, b in itertools.pairwise(starts)]
     most = np.max([part.sum(axis=1) for part in parts], axis=0)
     kept = np.minimum(votes, most)
     thinned = np.zeros(counts.shape)
     for start, part in zip(starts, parts, strict=False):
-        rest = part.sum(axis=1)
-        left = -(-rest * kept // np.maximum(most, 1))
-        for place in range(part.shape[1]):
-            rest = rest - part[:, place]
-            drawn = random.hypergeometric(part[:, place], rest, left)
-            thinned[:, start + place], left = drawn, left - drawn
+        left = _share(part.sum(axis=1), kept, most)
+        thinned[:, start : start + part.shape[1]] = draw_votes(part, left, random)
     return thinned
+
+
+def _share(
+    number: NDArray[np.int64], kept: NDArray[np.int64], most: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Give the share kept / most of a number of votes, rounded up, shape (object,)."""
+    # The product of two billions of votes does not fit 64 bits.
+    rough = np.minimum(np.ceil(number / np.maximum(most, 1) * kept), number).astype(np.int64)
+    return np.where(most >= MANY, rough, -(-number * kept // np.maximum(most, 1)))
 
 
 def extra_features(extra: Floats) -> Floats:

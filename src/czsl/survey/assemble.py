@@ -15,13 +15,14 @@ from czsl.catalogue import Catalogue
 from czsl.catalogue.duplicates import Seen
 from czsl.catalogue.write import write_table
 from czsl.flags import Flag, describe
+from czsl.names import PASSING
 from czsl.predictions import Posteriors
 from czsl.survey.parts import Parts
 from czsl.survey.shares import Shares, estimate_shares, moved
 from czsl.verdicts import Judge
 
-HASH, RIGHT, UP = ":hash", ":ra", ":dec"
-"""Columns of parts that the catalogue does not have; no table of a user's has such names."""
+HASH, RIGHT, UP = PASSING
+"""Columns of parts that the catalogue does not have."""
 
 
 @dataclass
