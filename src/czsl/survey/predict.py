@@ -151,7 +151,8 @@ def predict_table(
     _check_engine(engine, address)
     refuse_replacing(out, {"the table": table, "the costs of --decide": asked.decide})
     predictor = model.predictor
-    start = beside(table) if folder is None else Path(folder)
+    # A cluster's workers have working folders of their own.
+    start = (beside(table) if folder is None else Path(folder)).absolute()
     config = predictor.config(start, absolute(table), images)
     work = Work(predictor=predictor, judge=asked.judge(predictor), config=config)
     # The first objects tell whether the table can be read: nothing is written before.
