@@ -114,24 +114,55 @@ def test_jpeg_of_which_only_the_luma_is_wanted():
     assert (found.mode, found.bands) == ("RGB", 3)
 
 
+def turned(pixels: np.ndarray, turn: int) -> np.ndarray:
+    return {
+        1: pixels,
+        2: pixels[:, ::-1],
+        3: pixels[::-1, ::-1],
+        4: pixels[::-1],
+        5: pixels.transpose(1, 0, 2),
+        6: np.rot90(pixels, -1),
+        7: pixels[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(pixels),
+    }[turn]
+
+
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_picture_is_turned_as_exif_says(turn):
     exif = Image.Exif()
     exif[0x0112] = turn
-    raw = pillow(Image.fromarray(SMOOTH), "PNG", exif=exif)
-    expected = {
-        1: SMOOTH,
-        2: SMOOTH[:, ::-1],
-        3: SMOOTH[::-1, ::-1],
-        4: SMOOTH[::-1],
-        5: SMOOTH.transpose(1, 0, 2),
-        6: np.rot90(SMOOTH, -1),
-        7: SMOOTH[::-1, ::-1].transpose(1, 0, 2),
-        8: np.rot90(SMOOTH),
-    }[turn]
-    found = decode(raw)
+    found = decode(pillow(Image.fromarray(SMOOTH), "PNG", exif=exif))
+    expected = turned(SMOOTH, turn)
     np.testing.assert_array_equal(found.pixels, expected)
     assert (found.height, found.width) == expected.shape[:2]
+
+
+@pytest.mark.parametrize("packing", ["raw", "tiff_lzw", "tiff_adobe_deflate"])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_tiff_is_turned_as_its_tag_says_however_it_is_packed(turn, packing):
+    raw = pillow(Image.fromarray(SMOOTH), "TIFF", compression=packing, tiffinfo={0x0112: turn})
+    found = decode(raw)
+    expected = turned(SMOOTH, turn)
+    np.testing.assert_array_equal(found.pixels, expected)
+    assert (found.height, found.width) == expected.shape[:2]
+    middle = decode(raw, settings=ImagesSettings(crop=20, size=8)).pixels
+    np.testing.assert_array_equal(middle, turned(SMOOTH[5:25, 10:30], turn))
+
+
+def test_pages_and_planes_of_a_tiff_are_turned():
+    tag = [(0x0112, "H", 1, 6, False)]  # in every page
+    pages = tiff(np.stack([GREY, GREY + 1]), photometric="minisblack", extratags=tag)
+    found = decode(pages)
+    np.testing.assert_array_equal(found.pixels[..., 1], np.rot90(GREY + 1, -1))
+    planes = np.moveaxis(RGB, -1, 0)
+    raw = tiff(planes, photometric="rgb", planarconfig="separate", extratags=tag)
+    np.testing.assert_array_equal(decode(raw).pixels, np.rot90(RGB, -1))
+
+
+def test_an_orientation_that_there_is_not_turns_nothing():
+    for value in (0, 9):
+        raw = tiff(GREY, extratags=[(0x0112, "H", 1, value, True)])
+        np.testing.assert_array_equal(decode(raw).pixels[..., 0], GREY)
 
 
 def test_large_jpeg_is_decoded_at_a_quarter():

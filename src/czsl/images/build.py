@@ -25,7 +25,7 @@ from czsl.sections import MAX_BANDS, ImagesSettings
 
 Progress = Callable[[int, int], None]
 
-PREPARATION = 3
+PREPARATION = 4
 """Raised whenever the same file and settings would give other pixels or flags than before."""
 
 

@@ -20,20 +20,17 @@ from PIL import Image, ImageFile, ImageOps
 from czsl.flags import Flag
 from czsl.images.fits import decode_fits
 from czsl.images.jpeg import decode_plain, plain_header
-from czsl.images.picture import Picture, over_black, plain, refuse_huge
+from czsl.images.picture import ORIENTATION, Picture, over_black, plain, refuse_huge
 from czsl.images.prepare import central_box, reduced_box, reduction
 from czsl.images.tiff import decode_tiff
 from czsl.images.unusable import UnusableImageError
 from czsl.sections import ImagesSettings
 
-ORIENTATION = 0x0112
-"""The tag of EXIF that says how a picture is held."""
-
 UPRIGHT = 1
-"""Its value where the picture is held as it is to be seen."""
+"""Its orientation where a picture is held as it is to be seen."""
 
 TURNED = (5, 6, 7, 8)
-"""Its values that exchange rows and columns."""
+"""Orientations that exchange rows and columns."""
 
 MALFORMED = (
     ArithmeticError,

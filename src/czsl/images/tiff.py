@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.flags import Flag
-from czsl.images.picture import MAX_NUMBERS, Picture, over_black, plain, refuse_huge
+from czsl.images.picture import (
+    MAX_NUMBERS,
+    ORIENTATION,
+    Picture,
+    over_black,
+    plain,
+    refuse_huge,
+    upright,
+)
 from czsl.images.unusable import UnusableImageError
 from czsl.sections import MAX_BANDS
 
@@ -25,7 +33,8 @@ def decode_tiff(raw: bytes) -> Picture | None:
     """Read the first image of a TIFF file, every bit of it.
 
     White that is stored as zero is turned round; alpha is laid over black, more samples
-    beside colour are left out. Grey pages of equal size are bands.
+    beside colour are left out. Grey pages of equal size are bands. Each page is turned as
+    its tag of orientation says.
 
     Parameters
     ----------
@@ -55,7 +64,7 @@ def decode_tiff(raw: bytes) -> Picture | None:
         grey = list(alike) if page.samplesperpixel == 1 else [page]
         for one in grey:
             _refuse_stated(one)
-        pixels = np.concatenate([_bands_last(one.asarray(), one.axes) for one in grey], axis=-1)
+        pixels = np.concatenate([_upright(one) for one in grey], axis=-1)
         bands = pixels.shape[-1]
         mode = _MODES.get(bands, f"{bands} bands")
         if pixels.dtype != np.uint8:
@@ -90,6 +99,13 @@ def _is_plain(page: Any) -> bool:
         and page.predictor in (1, 2)
         and page.photometric in (*colours, tifffile.PHOTOMETRIC.RGB)
     )
+
+
+def _upright(page: Any) -> NDArray[Any]:
+    """Read a page and turn it as it is to be seen; its samples are the last axis."""
+    pixels = _bands_last(page.asarray(), page.axes)
+    tag = page.tags.get(ORIENTATION)
+    return pixels if tag is None else upright(pixels, tag.value)
 
 
 def _bands_last(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
