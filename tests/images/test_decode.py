@@ -219,6 +219,50 @@ def test_pages_of_a_tiff_are_bands():
     np.testing.assert_array_equal(found.pixels[..., 2], GREY + 2)
 
 
+@pytest.mark.parametrize("packing", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_pages_of_a_tiff_are_bands_however_it_is_packed(kind, packing):
+    bands = np.stack([GREY, GREY * 2, GREY * 3, GREY * 4], axis=-1).astype(kind)
+    first, *others = [Image.fromarray(bands[..., band]) for band in range(4)]
+    more = {"save_all": True, "append_images": others, "compression": packing}
+    raw = pillow(first, "TIFF", **more)
+    found = decode(raw)
+    np.testing.assert_array_equal(found.pixels, bands)
+    assert found.pixels.dtype == kind
+    assert found.mode == {"uint8": "RGBA"}.get(bands.dtype.name, f"RGBA;{bands.dtype.name}")
+    assert found[2:5] == (30, 40, 4)
+    middle = decode(raw, settings=ImagesSettings(crop=20, size=8))
+    np.testing.assert_array_equal(middle.pixels, bands[5:25, 10:30])
+    turned_too = decode(pillow(first, "TIFF", tiffinfo={0x0112: 8}, **more))
+    np.testing.assert_array_equal(turned_too.pixels, np.rot90(bands))
+
+
+def test_packed_pages_that_are_no_bands():
+    """A smaller page, a page in colour, colours of a palette."""
+    grey, small = Image.fromarray(SMOOTH[..., 0]), Image.fromarray(SMOOTH[::2, ::2, 0])
+    colour, palette = Image.fromarray(SMOOTH), Image.fromarray(SMOOTH).quantize(200)
+    for first, others, expected in (
+        (grey, [small], SMOOTH[..., :1]),
+        (grey, [grey, colour, grey], SMOOTH[..., [0, 0]]),
+        (colour, [colour], SMOOTH),
+        (palette, [palette], np.asarray(palette.convert("RGB"))),
+    ):
+        raw = pillow(first, "TIFF", save_all=True, append_images=others, compression="tiff_lzw")
+        np.testing.assert_array_equal(decode(raw).pixels, expected)
+    raw = pillow(grey, "TIFF", save_all=True, append_images=[palette], compression="tiff_lzw")
+    with pytest.raises(UnusableImageError, match="its pages are bands, and differ in size or are"):
+        decode(raw)
+
+
+def test_a_damaged_page_of_a_packed_tiff_is_told():
+    grey = Image.fromarray(RGB[..., 0])
+    raw = pillow(grey, "TIFF", save_all=True, append_images=[grey], compression="tiff_lzw")
+    with tifffile.TiffFile(io.BytesIO(raw)) as file:
+        at = file.pages[1].dataoffsets[0]
+    with pytest.raises(UnusableImageError, match="cannot be decoded"):
+        decode(raw[:at] + b"\xff" * 100 + raw[at + 100 :])
+
+
 def test_samples_without_a_name_are_bands():
     raw = tiff(SMOOTH.astype(np.float32), photometric="minisblack", planarconfig="contig")
     found = decode(raw)

@@ -22,7 +22,7 @@ from czsl.images.fits import decode_fits
 from czsl.images.jpeg import decode_plain, plain_header
 from czsl.images.picture import ORIENTATION, Picture, over_black, plain, refuse_huge
 from czsl.images.prepare import central_box, reduced_box, reduction
-from czsl.images.tiff import decode_tiff
+from czsl.images.tiff import decode_tiff, mode_of
 from czsl.images.unusable import UnusableImageError
 from czsl.sections import ImagesSettings
 
@@ -128,10 +128,10 @@ def _decode_file(raw: bytes, settings: ImagesSettings | None, grey: bool) -> Pic
         return _picture(raw, ("JPEG", "PNG"), settings, grey)
     if raw.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
         found = decode_tiff(raw)
-        if found is not None:
+        if isinstance(found, Picture):
             return found
         with _without_stderr():
-            return _picture(raw, ("TIFF",), settings, grey)
+            return _pages(raw, found) if found > 1 else _picture(raw, ("TIFF",), settings, grey)
     if raw.startswith((b"SIMPLE  =", b"\x1f\x8b")):
         fluxes = decode_fits(raw)
         return Picture(fluxes, "FITS", *fluxes.shape)
@@ -191,6 +191,22 @@ def _picture(
         top, left, side, span = reduced_box(height, width, factor, settings)
         square = image.crop((left, top, left + side, top + side))
         return Picture(_pixels(square), mode, height, width, bands, span)
+
+
+def _pages(raw: bytes, count: int) -> Picture:
+    """Decode the first pages of a TIFF file that only Pillow reads: each is a band."""
+    pages = []
+    with Image.open(BytesIO(raw), formats=("TIFF",)) as image:
+        for page in range(count):
+            image.seek(page)
+            refuse_huge(image.height, image.width)
+            pages.append(_pixels(image))
+    if {page.shape for page in pages} != {(*pages[0].shape[:2], 1)}:
+        shapes = sorted({page.shape for page in pages})
+        reason = f"its pages are bands, and differ in size or are not grey: {shapes}"
+        raise UnusableImageError(Flag.IMAGE_UNREADABLE, reason)
+    pixels = np.concatenate(pages, axis=-1)
+    return Picture(pixels, mode_of(pixels), *pixels.shape)
 
 
 def _square(picture: Picture, settings: ImagesSettings | None) -> Picture:
