@@ -137,6 +137,32 @@ def test_picture_is_turned_as_exif_says(turn):
     assert (found.height, found.width) == expected.shape[:2]
 
 
+def exif_behind(raw: bytes) -> bytes:
+    """Move the EXIF of a PNG file from before its pixels to the end."""
+    start = raw.index(b"eXIf") - 4
+    stop = start + 12 + int.from_bytes(raw[start : start + 4], "big")
+    end = raw.index(b"IEND") - 4
+    assert stop < raw.index(b"IDAT")
+    return raw[:start] + raw[stop:end] + raw[start:stop] + raw[end:]
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_turned_png_is_cropped_alike_wherever_its_exif_stands(turn):
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    raw = pillow(Image.fromarray(SMOOTH), "PNG", exif=exif)
+    for crop in (20, None):
+        settings = ImagesSettings(crop=crop, size=8)
+        before, behind = (decode(one, settings=settings) for one in (raw, exif_behind(raw)))
+        side = crop or 30
+        top, left = (30 - side) // 2, (40 - side) // 2
+        middle = SMOOTH[top : top + side, left : left + side]
+        for found in (before, behind):
+            np.testing.assert_array_equal(found.pixels, turned(middle, turn))
+            assert found[2:5] == (*turned(SMOOTH, turn).shape[:2], 3)
+            assert found.span == side
+
+
 @pytest.mark.parametrize("packing", ["raw", "tiff_lzw", "tiff_adobe_deflate"])
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_tiff_is_turned_as_its_tag_says_however_it_is_packed(turn, packing):

@@ -29,9 +29,6 @@ from czsl.sections import ImagesSettings
 UPRIGHT = 1
 """Its orientation where a picture is held as it is to be seen."""
 
-TURNED = (5, 6, 7, 8)
-"""Orientations that exchange rows and columns."""
-
 MALFORMED = (
     ArithmeticError,
     AssertionError,
@@ -184,8 +181,8 @@ def _picture(
         image.load()
         if image.info.get("exif"):  # in a PNG file it may stand behind the pixels
             ImageOps.exif_transpose(image, in_place=True)
-            if turn in TURNED:
-                width, height = height, width
+        if factor == 1:
+            width, height = image.size
         if settings is None:
             return Picture(_pixels(image), mode, height, width, bands)
         top, left, side, span = reduced_box(height, width, factor, settings)
