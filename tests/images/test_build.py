@@ -7,6 +7,8 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tifffile
 import torch
@@ -98,6 +100,63 @@ def test_several_processes_write_the_same_bytes(tmp_path):
     several = build(tmp_path, names, pattern="a.zip/{id}.png", shard_rows=130, processes=3)
     assert files(several.folder) == first
     assert len([name for name in first if name.endswith(".npy")]) == 3
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """The row groups of Parquet files that were begun, as they come."""
+    found: list[int] = []
+    whole = pq.ParquetFile.iter_batches
+
+    def begin(file, *options, row_groups, **more):
+        found.extend(row_groups)
+        return whole(file, *options, row_groups=row_groups, **more)
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", begin)
+    return found
+
+
+def write_column(folder: Path, count: int, group: int) -> np.ndarray:
+    """Store images in a column, in row groups of so many; their pixels."""
+    pixels = np.random.default_rng(3).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+    values = []
+    for one in pixels:
+        Image.fromarray(one).save(folder / "one.png")
+        values.append((folder / "one.png").read_bytes())
+    table = pa.table({"id": [f"{row}" for row in range(count)], "image": values})
+    pq.write_table(table, folder / "cutouts.parquet", row_group_size=group)
+    return pixels
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_column_in_another_order_is_read_from_start_to_end(tmp_path, steps, processes):
+    pixels = write_column(tmp_path, 300, 100)
+    rows = np.random.default_rng(0).permutation(300)
+    pattern, names = "cutouts.parquet/image", [f"{row}" for row in rows]
+    source = open_source(pattern, folder=tmp_path)
+    with Decoder(source, settings=SETTINGS, channels=3, processes=processes) as decoder:
+        batch = decoder.decode(names, [pattern] * 300)
+        np.testing.assert_array_equal(batch.pixels, pixels[rows])
+        assert batch.stamps == decoder.decode(names, [pattern] * 300).stamps
+    assert steps == ([0, 1, 2] * 2 if processes == 1 else [])  # others read, each its share
+    del steps[:]
+    settings = {"settings": SETTINGS, "source": source, "processes": processes}
+    store = build_store(tmp_path / "store", names, [pattern] * 300, **settings, shard_rows=64)
+    np.testing.assert_array_equal(store.gather(np.arange(300)), pixels[rows])
+    assert steps[:3] == steps[-3:] == [0, 1, 2]  # all stamps, all images
+    assert len(steps) <= 7  # and the first, which tells the channels
+
+
+def test_what_is_wrong_with_rows_is_told_of_their_own_objects(tmp_path):
+    write_column(tmp_path, 5, 5)
+    source = open_source("{file}", folder=tmp_path)
+    places = [f"cutouts.parquet/image[{row}]" for row in (4, 9, 1, 0)]
+    with Decoder(source, settings=SETTINGS, channels=3, processes=1) as decoder:
+        batch = decoder.decode(list("abcd"), places)
+    assert batch.reasons == ["", "the table holds no image in this row", "", ""]
+    small = Decoder(source, settings=ImagesSettings(crop=9, size=8), channels=3, processes=1)
+    with small, pytest.raises(ImageError, match=r"3 of 4 .*: 'cutouts\.parquet/image\[4\]' "):
+        small.decode(list("abcd"), places)
 
 
 def test_second_run_decodes_nothing_and_writes_nothing(survey, decoded):

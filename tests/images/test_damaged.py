@@ -48,6 +48,14 @@ FILES = {
 }
 
 
+GREYS = [Image.fromarray(RGB[..., band]) for band in range(3)]
+PAGES = written(
+    lambda file: GREYS[0].save(
+        file, "TIFF", compression="tiff_lzw", save_all=True, append_images=GREYS[1:]
+    )
+)
+
+
 def decoded_or_flagged(raw: bytes) -> np.ndarray | None:
     """Decode; whatever else than a flag comes up, a warning included, fails the test."""
     with warnings.catch_warnings():
@@ -61,11 +69,11 @@ def decoded_or_flagged(raw: bytes) -> np.ndarray | None:
     return None
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, "pages of lzw tiff"])
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_damaged_bytes_are_decoded_or_flagged(name, data):
-    raw = bytearray(FILES[name])
+    raw = bytearray(FILES.get(name, PAGES))
     for _ in range(data.draw(st.integers(1, 6))):
         # Headers are short: half of the damage goes there.
         end = data.draw(st.sampled_from([min(400, len(raw)), len(raw)]))

@@ -114,24 +114,81 @@ def test_jpeg_of_which_only_the_luma_is_wanted():
     assert (found.mode, found.bands) == ("RGB", 3)
 
 
+def turned(pixels: np.ndarray, turn: int) -> np.ndarray:
+    return {
+        1: pixels,
+        2: pixels[:, ::-1],
+        3: pixels[::-1, ::-1],
+        4: pixels[::-1],
+        5: pixels.transpose(1, 0, 2),
+        6: np.rot90(pixels, -1),
+        7: pixels[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(pixels),
+    }[turn]
+
+
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_picture_is_turned_as_exif_says(turn):
     exif = Image.Exif()
     exif[0x0112] = turn
-    raw = pillow(Image.fromarray(SMOOTH), "PNG", exif=exif)
-    expected = {
-        1: SMOOTH,
-        2: SMOOTH[:, ::-1],
-        3: SMOOTH[::-1, ::-1],
-        4: SMOOTH[::-1],
-        5: SMOOTH.transpose(1, 0, 2),
-        6: np.rot90(SMOOTH, -1),
-        7: SMOOTH[::-1, ::-1].transpose(1, 0, 2),
-        8: np.rot90(SMOOTH),
-    }[turn]
-    found = decode(raw)
+    found = decode(pillow(Image.fromarray(SMOOTH), "PNG", exif=exif))
+    expected = turned(SMOOTH, turn)
     np.testing.assert_array_equal(found.pixels, expected)
     assert (found.height, found.width) == expected.shape[:2]
+
+
+def exif_behind(raw: bytes) -> bytes:
+    """Move the EXIF of a PNG file from before its pixels to the end."""
+    start = raw.index(b"eXIf") - 4
+    stop = start + 12 + int.from_bytes(raw[start : start + 4], "big")
+    end = raw.index(b"IEND") - 4
+    assert stop < raw.index(b"IDAT")
+    return raw[:start] + raw[stop:end] + raw[start:stop] + raw[end:]
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_turned_png_is_cropped_alike_wherever_its_exif_stands(turn):
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    raw = pillow(Image.fromarray(SMOOTH), "PNG", exif=exif)
+    for crop in (20, None):
+        settings = ImagesSettings(crop=crop, size=8)
+        before, behind = (decode(one, settings=settings) for one in (raw, exif_behind(raw)))
+        side = crop or 30
+        top, left = (30 - side) // 2, (40 - side) // 2
+        middle = SMOOTH[top : top + side, left : left + side]
+        for found in (before, behind):
+            np.testing.assert_array_equal(found.pixels, turned(middle, turn))
+            assert found[2:5] == (*turned(SMOOTH, turn).shape[:2], 3)
+            assert found.span == side
+
+
+@pytest.mark.parametrize("packing", ["raw", "tiff_lzw", "tiff_adobe_deflate"])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_tiff_is_turned_as_its_tag_says_however_it_is_packed(turn, packing):
+    raw = pillow(Image.fromarray(SMOOTH), "TIFF", compression=packing, tiffinfo={0x0112: turn})
+    found = decode(raw)
+    expected = turned(SMOOTH, turn)
+    np.testing.assert_array_equal(found.pixels, expected)
+    assert (found.height, found.width) == expected.shape[:2]
+    middle = decode(raw, settings=ImagesSettings(crop=20, size=8)).pixels
+    np.testing.assert_array_equal(middle, turned(SMOOTH[5:25, 10:30], turn))
+
+
+def test_pages_and_planes_of_a_tiff_are_turned():
+    tag = [(0x0112, "H", 1, 6, False)]  # in every page
+    pages = tiff(np.stack([GREY, GREY + 1]), photometric="minisblack", extratags=tag)
+    found = decode(pages)
+    np.testing.assert_array_equal(found.pixels[..., 1], np.rot90(GREY + 1, -1))
+    planes = np.moveaxis(RGB, -1, 0)
+    raw = tiff(planes, photometric="rgb", planarconfig="separate", extratags=tag)
+    np.testing.assert_array_equal(decode(raw).pixels, np.rot90(RGB, -1))
+
+
+def test_an_orientation_that_there_is_not_turns_nothing():
+    for value in (0, 9):
+        raw = tiff(GREY, extratags=[(0x0112, "H", 1, value, True)])
+        np.testing.assert_array_equal(decode(raw).pixels[..., 0], GREY)
 
 
 def test_large_jpeg_is_decoded_at_a_quarter():
@@ -186,6 +243,50 @@ def test_tiff_of_big_endian_numbers_is_native():
 def test_pages_of_a_tiff_are_bands():
     found = decode(tiff(np.stack([GREY, GREY + 1, GREY + 2]), photometric="minisblack"))
     np.testing.assert_array_equal(found.pixels[..., 2], GREY + 2)
+
+
+@pytest.mark.parametrize("packing", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_pages_of_a_tiff_are_bands_however_it_is_packed(kind, packing):
+    bands = np.stack([GREY, GREY * 2, GREY * 3, GREY * 4], axis=-1).astype(kind)
+    first, *others = [Image.fromarray(bands[..., band]) for band in range(4)]
+    more = {"save_all": True, "append_images": others, "compression": packing}
+    raw = pillow(first, "TIFF", **more)
+    found = decode(raw)
+    np.testing.assert_array_equal(found.pixels, bands)
+    assert found.pixels.dtype == kind
+    assert found.mode == {"uint8": "RGBA"}.get(bands.dtype.name, f"RGBA;{bands.dtype.name}")
+    assert found[2:5] == (30, 40, 4)
+    middle = decode(raw, settings=ImagesSettings(crop=20, size=8))
+    np.testing.assert_array_equal(middle.pixels, bands[5:25, 10:30])
+    turned_too = decode(pillow(first, "TIFF", tiffinfo={0x0112: 8}, **more))
+    np.testing.assert_array_equal(turned_too.pixels, np.rot90(bands))
+
+
+def test_packed_pages_that_are_no_bands():
+    """A smaller page, a page in colour, colours of a palette."""
+    grey, small = Image.fromarray(SMOOTH[..., 0]), Image.fromarray(SMOOTH[::2, ::2, 0])
+    colour, palette = Image.fromarray(SMOOTH), Image.fromarray(SMOOTH).quantize(200)
+    for first, others, expected in (
+        (grey, [small], SMOOTH[..., :1]),
+        (grey, [grey, colour, grey], SMOOTH[..., [0, 0]]),
+        (colour, [colour], SMOOTH),
+        (palette, [palette], np.asarray(palette.convert("RGB"))),
+    ):
+        raw = pillow(first, "TIFF", save_all=True, append_images=others, compression="tiff_lzw")
+        np.testing.assert_array_equal(decode(raw).pixels, expected)
+    raw = pillow(grey, "TIFF", save_all=True, append_images=[palette], compression="tiff_lzw")
+    with pytest.raises(UnusableImageError, match="its pages are bands, and differ in size or are"):
+        decode(raw)
+
+
+def test_a_damaged_page_of_a_packed_tiff_is_told():
+    grey = Image.fromarray(RGB[..., 0])
+    raw = pillow(grey, "TIFF", save_all=True, append_images=[grey], compression="tiff_lzw")
+    with tifffile.TiffFile(io.BytesIO(raw)) as file:
+        at = file.pages[1].dataoffsets[0]
+    with pytest.raises(UnusableImageError, match="cannot be decoded"):
+        decode(raw[:at] + b"\xff" * 100 + raw[at + 100 :])
 
 
 def test_samples_without_a_name_are_bands():

@@ -128,6 +128,16 @@ def test_each_object_has_its_image(kind, tmp_path):
         assert source.outside(reference) is None
 
 
+@pytest.mark.parametrize("ids", [["c"], ["c", "none", "b"]])
+def test_a_reference_to_one_image_is_that_image_whoever_asks(kind, ids, tmp_path):
+    """A column of the table may say which row of a data set is an object's; of one object too."""
+    pattern = kind(tmp_path, dict(zip(IDS, range(3), strict=True)))
+    source = opened(tmp_path, pattern)
+    first = located(source, pattern)[0]
+    for rows in (None, np.arange(1, 1 + len(ids)), np.arange(len(ids)) + 99):
+        assert source.locate(ids, [first] * len(ids), rows) == [first] * len(ids)
+
+
 def test_images_are_read_in_any_order_and_after_pickling(kind, tmp_path):
     pattern = kind(tmp_path, dict(zip(IDS, range(3), strict=True)))
     source = opened(tmp_path, pattern)

@@ -147,6 +147,23 @@ def test_the_command_line_starts_ray_and_leaves_nothing(survey, model_folder, ex
     same(folder / "predictions.parquet", expected)
 
 
+def test_relative_paths_start_from_where_the_command_was_typed(
+    survey, model, head, expected, tmp_path, monkeypatch
+):
+    """The cluster was started in another folder."""
+    settings = {"engine": "ray", "address": head[1]}
+    cases = [
+        (survey.parent, "survey/objects.csv", {}),
+        (survey.parent, survey / "objects.csv", {"folder": "survey"}),
+        (survey, f"file://{survey}/objects.csv", {}),
+    ]
+    for number, (working, table, folder) in enumerate(cases):
+        monkeypatch.chdir(working)
+        out = tmp_path / f"{number}.parquet"
+        predict_table(model, table, out, **settings, **folder)
+        same(out, expected)
+
+
 @pytest.mark.parametrize("images", ["cutouts.zip", "cutouts.parquet/image"])
 def test_images_in_a_container(survey, model, head, expected, tmp_path, images):
     out = tmp_path / "a.parquet"

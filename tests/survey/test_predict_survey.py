@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
 
-from czsl.errors import CatalogueError, ModelError, WriteError
+from czsl.errors import ArgumentError, CatalogueError, ModelError, WriteError
 from czsl.model import to_astropy
 from czsl.survey import predict as module
-from czsl.survey.predict import predict_table
+from czsl.survey.predict import Asked, predict_table
 from tiny import name_of, quick, tiny_catalogue, tiny_model, write_containers, write_survey
 
 COLUMNS = [
@@ -155,6 +155,30 @@ def test_a_missing_id_column_is_told_before_anything_is_written(survey, model, t
 def test_an_ending_that_is_no_table_is_told_at_once(survey, model, tmp_path):
     with pytest.raises(WriteError, match=r"the ending '\.docx' is not one of a table"):
         predict_table(model, survey / "objects.csv", tmp_path / "a.docx")
+
+
+def test_predictions_do_not_replace_what_they_are_made_from(survey, model, tmp_path):
+    own = shutil.copytree(survey, tmp_path / "survey")
+    table, costs = own / "objects.csv", own / "costs.csv"
+    costs.write_text("[cost.round]\ncw = 2\n")
+    (own / "link.csv").symlink_to(table)
+    shutil.copy(own / "cutouts.parquet", own / f"{name_of(5)}.parquet")
+    shutil.copy(own / f"images/{name_of(5)}.png", own / f"images/{name_of(5)}.fits")
+    before = {path: path.read_bytes() for path in own.rglob("*") if path.is_file()}
+    cases = [
+        (own / "link.csv", table, {}, "the table"),
+        (f"file://{table}", table, {"images": f"{own}/images/{{id}}.png"}, "the table"),
+        (table, costs, {"asked": Asked(decide=str(costs))}, "the costs of --decide"),
+        (table, own / "cutouts.parquet", {"images": "cutouts.parquet/image"}, "images"),
+        (table, own / f"{name_of(5)}.parquet", {"images": "{id}.parquet/image"}, "images"),
+        (table, own / f"images/{name_of(5)}.fits", {"images": "images/{id}.fits"}, "images"),
+    ]
+    for given, out, settings, what in cases:
+        message = rf"{out}: predictions would be written over {what}, .*; give them a file of"
+        with pytest.raises(ArgumentError, match=message):
+            predict_table(model, given, out, processes=1, **settings)
+    assert before == {path: path.read_bytes() for path in own.rglob("*") if path.is_file()}
+    predict_table(model, table, own / f"{name_of(5)}.parquet", processes=1)  # which is no image now
 
 
 def test_what_fails_halfway_leaves_the_old_catalogue(survey, model, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -121,6 +122,37 @@ def found_by_row(rows: NDArray[np.int64] | None, count: int, where: str) -> list
             f"{rows.max() + 1}; keep both in the same order, or store the ids beside the images"
         )
     return [int(row) for row in rows]
+
+
+def quick_order(references: Sequence[str]) -> NDArray[np.int64]:
+    """Give the order in which images are read soonest: rows of a file as they follow there.
+
+    A step back in a column of a Parquet file reads its row group anew, from the start. All
+    else stays in the order in which it comes.
+
+    Parameters
+    ----------
+    references
+        Located references, of objects in any order.
+
+    Returns
+    -------
+    Array
+        Their places, each once, shape (object,).
+
+    Examples
+    --------
+    >>> quick_order(["a.parquet/image[7]", "a.parquet/image[2]", "b.jpg", "a.jpg"]).tolist()
+    [2, 3, 1, 0]
+    """
+    files: dict[tuple[str, str], int] = {}
+    keys = np.zeros((len(references), 2), np.int64)
+    for index, reference in enumerate(references):
+        place = parse(reference)
+        if place is not None and place.row is not None:
+            file = files.setdefault((place.file, place.inside), len(files))
+            keys[index] = file + 1, min(place.row, sys.maxsize)
+    return np.lexsort((keys[:, 1], keys[:, 0]))
 
 
 def in_bands(reference: str, bands: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from czsl.errors import ImageError, ServerError, writing
 from czsl.files import fingerprint
 from czsl.flags import Flag
-from czsl.images.adapter import anywhere
+from czsl.images.adapter import anywhere, quick_order
 from czsl.images.decoder import Decoder, refuse_unfit
 from czsl.images.inspect import refuse_unusable, too_many_unusable
 from czsl.images.shards import SHARD_ROWS, Form, Shards, latest, locked
@@ -25,7 +25,7 @@ from czsl.sections import MAX_BANDS, ImagesSettings
 
 Progress = Callable[[int, int], None]
 
-PREPARATION = 3
+PREPARATION = 4
 """Raised whenever the same file and settings would give other pixels or flags than before."""
 
 
@@ -174,6 +174,8 @@ def _pending(
 ) -> list[int]:
     """List the objects whose image is not in the store, or has changed since.
 
+    They come in the order in which their images are read soonest, in which they are stored.
+
     Raises
     ------
     ImageError
@@ -182,22 +184,24 @@ def _pending(
     rows = shards.read_rows(["id", "reference", "stamp"])
     found = latest(pa.array(names, pa.string()), rows["id"])
     pending, missing = [], []
+    order = quick_order(located)
     for start in range(0, len(names), SHARD_ROWS):
-        some = found[start : start + SHARD_ROWS]
-        taken = pa.array(some, mask=some < 0)
+        some = order[start : start + SHARD_ROWS]
+        taken = pa.array(found[some], mask=found[some] < 0)
         known = zip(
             rows["reference"].take(taken).to_pylist(),
             rows["stamp"].take(taken).to_pylist(),
             strict=True,
         )
-        source.ahead(all_files(located[start : start + len(some)], settings), content=False)
-        for index, (reference, stamp) in enumerate(known, start):
+        source.ahead(all_files([located[index] for index in some], settings), content=False)
+        for index, (reference, stamp) in zip(some.tolist(), known, strict=True):
             now = stamp_of(source, located[index], settings)
             if not now:
                 missing.append(index)
             if now != stamp or anywhere(located[index]) != anywhere(reference):
                 pending.append(index)
     if 2 * len(missing) > len(names):
+        missing.sort()
         shown = [located[index] or names[index] for index in missing]
         reasons = ["no such file" if located[index] else "no image" for index in missing]
         raise too_many_unusable(len(names), {Flag.IMAGE_MISSING: len(missing)}, shown, reasons)

@@ -20,20 +20,14 @@ from PIL import Image, ImageFile, ImageOps
 from czsl.flags import Flag
 from czsl.images.fits import decode_fits
 from czsl.images.jpeg import decode_plain, plain_header
-from czsl.images.picture import Picture, over_black, plain, refuse_huge
+from czsl.images.picture import ORIENTATION, Picture, over_black, plain, refuse_huge
 from czsl.images.prepare import central_box, reduced_box, reduction
-from czsl.images.tiff import decode_tiff
+from czsl.images.tiff import decode_tiff, mode_of
 from czsl.images.unusable import UnusableImageError
 from czsl.sections import ImagesSettings
 
-ORIENTATION = 0x0112
-"""The tag of EXIF that says how a picture is held."""
-
 UPRIGHT = 1
-"""Its value where the picture is held as it is to be seen."""
-
-TURNED = (5, 6, 7, 8)
-"""Its values that exchange rows and columns."""
+"""Its orientation where a picture is held as it is to be seen."""
 
 MALFORMED = (
     ArithmeticError,
@@ -131,10 +125,10 @@ def _decode_file(raw: bytes, settings: ImagesSettings | None, grey: bool) -> Pic
         return _picture(raw, ("JPEG", "PNG"), settings, grey)
     if raw.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
         found = decode_tiff(raw)
-        if found is not None:
+        if isinstance(found, Picture):
             return found
         with _without_stderr():
-            return _picture(raw, ("TIFF",), settings, grey)
+            return _pages(raw, found) if found > 1 else _picture(raw, ("TIFF",), settings, grey)
     if raw.startswith((b"SIMPLE  =", b"\x1f\x8b")):
         fluxes = decode_fits(raw)
         return Picture(fluxes, "FITS", *fluxes.shape)
@@ -187,13 +181,29 @@ def _picture(
         image.load()
         if image.info.get("exif"):  # in a PNG file it may stand behind the pixels
             ImageOps.exif_transpose(image, in_place=True)
-            if turn in TURNED:
-                width, height = height, width
+        if factor == 1:
+            width, height = image.size
         if settings is None:
             return Picture(_pixels(image), mode, height, width, bands)
         top, left, side, span = reduced_box(height, width, factor, settings)
         square = image.crop((left, top, left + side, top + side))
         return Picture(_pixels(square), mode, height, width, bands, span)
+
+
+def _pages(raw: bytes, count: int) -> Picture:
+    """Decode the first pages of a TIFF file that only Pillow reads: each is a band."""
+    pages = []
+    with Image.open(BytesIO(raw), formats=("TIFF",)) as image:
+        for page in range(count):
+            image.seek(page)
+            refuse_huge(image.height, image.width)
+            pages.append(_pixels(image))
+    if {page.shape for page in pages} != {(*pages[0].shape[:2], 1)}:
+        shapes = sorted({page.shape for page in pages})
+        reason = f"its pages are bands, and differ in size or are not grey: {shapes}"
+        raise UnusableImageError(Flag.IMAGE_UNREADABLE, reason)
+    pixels = np.concatenate(pages, axis=-1)
+    return Picture(pixels, mode_of(pixels), *pixels.shape)
 
 
 def _square(picture: Picture, settings: ImagesSettings | None) -> Picture:

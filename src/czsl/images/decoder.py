@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from czsl.errors import CzslError, ImageError
+from czsl.images.adapter import quick_order
 from czsl.images.source import ImageSource, refuse_outside
 from czsl.images.unusable import first_three
 from czsl.images.worker import Batch, Task, decode_batch
@@ -117,7 +118,9 @@ class Decoder:
         located = self.task.source.locate(ids, references, rows)
         refuse_outside(self.task.source, located, bands=settings.bands)
         none = Batch.empty(0, settings.size, self.task.channels)
-        batch = Batch.joined([none, *self.batches(located)])
+        order = quick_order(located)
+        batch = Batch.joined([none, *self.batches([located[index] for index in order])])
+        batch = batch.taken(np.argsort(order))
         refuse_unfit(batch.unfit, located)
         return batch
 

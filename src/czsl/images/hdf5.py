@@ -41,8 +41,10 @@ class Hdf5Source:
     def complete(
         self, reference: str, ids: Sequence[str], rows: NDArray[np.int64] | None
     ) -> list[str]:
-        """Name a row for each object."""
+        """Name a row for each object, where the reference names none."""
         place = _place(reference)
+        if place.row is not None:
+            return [reference] * len(ids)
         images = self._data_set(place)
         name = f"{place.file}/{place.inside or 'images'}"
         stored = images.parent.get("ids")

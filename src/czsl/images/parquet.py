@@ -61,8 +61,10 @@ class ParquetSource:
     def complete(
         self, reference: str, ids: Sequence[str], rows: NDArray[np.int64] | None
     ) -> list[str]:
-        """Name a row for each object."""
+        """Name a row for each object, where the reference names none."""
         place = _place(reference)
+        if place.row is not None:
+            return [reference] * len(ids)
         column = self._column(place)
         named = place.kind != TABLE or rows is None
         if named and self.id_column in column.file.schema_arrow.names:

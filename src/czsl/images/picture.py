@@ -16,6 +16,9 @@ MAX_PIXELS = 100_000_000
 MAX_NUMBERS = 4 * MAX_PIXELS
 """An image of more numbers, all bands together, is not decoded."""
 
+ORIENTATION = 0x0112
+"""The tag of EXIF and TIFF that says how a picture is held."""
+
 
 class Picture(NamedTuple):
     """A decoded image.
@@ -55,6 +58,31 @@ def refuse_huge(height: int, width: int) -> None:
             Flag.IMAGE_TOO_LARGE,
             f"{width} x {height} pixels, of which {MAX_PIXELS} at most are decoded",
         )
+
+
+def upright(pixels: NDArray[Any], orientation: object) -> NDArray[Any]:
+    """Turn an image as it is to be seen.
+
+    Parameters
+    ----------
+    pixels
+        As stored, shape (row, column, band).
+    orientation
+        What the tag says: 1 to 8; all else is taken for 1, which turns nothing.
+
+    Examples
+    --------
+    >>> upright(np.array([[1, 2, 3]])[..., None], 6)[..., 0].tolist()
+    [[1], [2], [3]]
+    >>> upright(np.array([[1, 2, 3]])[..., None], 3)[..., 0].tolist()
+    [[3, 2, 1]]
+    """
+    # Where the first stored row and column are to be seen: (bottom, right), and rows as columns.
+    bottom = orientation in (3, 4, 7, 8)
+    right = orientation in (2, 3, 6, 7)
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    return pixels[:: -1 if bottom else 1, :: -1 if right else 1]
 
 
 def over_black(pixels: NDArray[Any]) -> NDArray[Any]:

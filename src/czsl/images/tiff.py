@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.flags import Flag
-from czsl.images.picture import MAX_NUMBERS, Picture, over_black, plain, refuse_huge
+from czsl.images.picture import (
+    MAX_NUMBERS,
+    ORIENTATION,
+    Picture,
+    over_black,
+    plain,
+    refuse_huge,
+    upright,
+)
 from czsl.images.unusable import UnusableImageError
 from czsl.sections import MAX_BANDS
 
@@ -21,11 +29,12 @@ MAX_PAGES = MAX_BANDS + 1
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
-def decode_tiff(raw: bytes) -> Picture | None:
+def decode_tiff(raw: bytes) -> Picture | int:
     """Read the first image of a TIFF file, every bit of it.
 
     White that is stored as zero is turned round; alpha is laid over black, more samples
-    beside colour are left out. Grey pages of equal size are bands.
+    beside colour are left out. Grey pages of equal size are bands. Each page is turned as
+    its tag of orientation says.
 
     Parameters
     ----------
@@ -34,9 +43,9 @@ def decode_tiff(raw: bytes) -> Picture | None:
 
     Returns
     -------
-    Picture or None
-        None where the file is packed or coloured as only Pillow reads: LZW, JPEG,
-        palettes, CMYK.
+    Picture or int
+        Where the file is packed or coloured as only Pillow reads (LZW, JPEG, palettes,
+        CMYK): how many of its first pages are the bands of the image.
 
     Raises
     ------
@@ -49,19 +58,28 @@ def decode_tiff(raw: bytes) -> Picture | None:
         # Not more pages than that: a damaged file may lead round in a circle.
         pages: list[Any] = list(islice(file.pages, MAX_PAGES))
         page = pages[0]
-        if not _is_plain(page):
-            return None
         alike = takewhile(lambda one: one.shape == page.shape and one.dtype == page.dtype, pages)
         grey = list(alike) if page.samplesperpixel == 1 else [page]
+        if not _is_plain(page):
+            return len(grey) if page.photometric in _greys() else 1
         for one in grey:
             _refuse_stated(one)
-        pixels = np.concatenate([_bands_last(one.asarray(), one.axes) for one in grey], axis=-1)
-        bands = pixels.shape[-1]
-        mode = _MODES.get(bands, f"{bands} bands")
-        if pixels.dtype != np.uint8:
-            mode += f";{pixels.dtype.name}"
+        pixels = np.concatenate([_upright(one) for one in grey], axis=-1)
         shown = _shown(plain(pixels), page)
-    return Picture(shown, mode, shown.shape[0], shown.shape[1], bands)
+    return Picture(shown, mode_of(pixels), shown.shape[0], shown.shape[1], pixels.shape[-1])
+
+
+def mode_of(pixels: NDArray[Any]) -> str:
+    """Say in Pillow's words what a file held, from its pixels, shape (row, column, band).
+
+    Examples
+    --------
+    >>> mode_of(np.zeros((2, 2, 3), np.uint8)), mode_of(np.zeros((2, 2, 5), np.uint16))
+    ('RGB', '5 bands;uint16')
+    """
+    bands = pixels.shape[-1]
+    mode = _MODES.get(bands, f"{bands} bands")
+    return mode if pixels.dtype == np.uint8 else f"{mode};{pixels.dtype.name}"
 
 
 def _refuse_stated(page: Any) -> None:
@@ -84,12 +102,25 @@ def _is_plain(page: Any) -> bool:
     import tifffile
 
     packed = {"NONE", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA"}
-    colours = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
     return (
         page.compression.name in packed
         and page.predictor in (1, 2)
-        and page.photometric in (*colours, tifffile.PHOTOMETRIC.RGB)
+        and page.photometric in (*_greys(), tifffile.PHOTOMETRIC.RGB)
     )
+
+
+def _greys() -> tuple[Any, ...]:
+    """Give what a page without colour says that its samples mean."""
+    import tifffile
+
+    return tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE
+
+
+def _upright(page: Any) -> NDArray[Any]:
+    """Read a page and turn it as it is to be seen; its samples are the last axis."""
+    pixels = _bands_last(page.asarray(), page.axes)
+    tag = page.tags.get(ORIENTATION)
+    return pixels if tag is None else upright(pixels, tag.value)
 
 
 def _bands_last(pixels: NDArray[Any], axes: str) -> NDArray[Any]:

@@ -93,6 +93,28 @@ class Batch:
             ],
         )
 
+    def taken(self, rows: NDArray[np.int64]) -> Batch:
+        """Give some of the images, in another order.
+
+        Parameters
+        ----------
+        rows
+            Their rows here, shape (image,).
+        """
+        if np.array_equal(rows, np.arange(len(self.modes))):
+            return self  # as most are: nothing is copied
+        unfit = dict(self.unfit)
+        places = rows.tolist()
+        return Batch(
+            pixels=self.pixels[rows],
+            flags=self.flags[rows],
+            sizes=self.sizes[rows],
+            modes=[self.modes[row] for row in places],
+            reasons=[self.reasons[row] for row in places],
+            stamps=[self.stamps[row] for row in places],
+            unfit=[(new, unfit[row]) for new, row in enumerate(places) if row in unfit],
+        )
+
 
 def decode_batch(task: Task, references: Sequence[str]) -> Batch:
     """Read, decode and prepare images; what is wrong with one of them is noted.

@@ -24,6 +24,7 @@ from czsl.promises import sets_notes
 from czsl.remote import absolute, beside, is_address, stamp_and_size
 from czsl.survey.assemble import Predicted, assemble
 from czsl.survey.parts import Parts, opened
+from czsl.survey.spare import refuse_replacing, spared
 from czsl.survey.work import Some, Work
 from czsl.verdicts import Judge
 
@@ -137,6 +138,8 @@ def predict_table(
         Where the table or its images cannot be used, or the model cannot do what is asked.
     RunError
         Where there are parts that this prediction cannot go on with.
+    ArgumentError
+        Where ``out`` is the table, or a file that holds images.
     ClusterError, MissingExtraError
         Where the cluster does not answer or its workers die again and again; where Ray is not
         installed.
@@ -146,12 +149,15 @@ def predict_table(
     out, asked = Path(out), asked or Asked()
     check_ending(out)
     _check_engine(engine, address)
+    refuse_replacing(out, {"the table": table, "the costs of --decide": asked.decide})
     predictor = model.predictor
-    start = beside(table) if folder is None else Path(folder)
+    # A cluster's workers have working folders of their own.
+    start = (beside(table) if folder is None else Path(folder)).absolute()
     config = predictor.config(start, absolute(table), images)
     work = Work(predictor=predictor, judge=asked.judge(predictor), config=config)
     # The first objects tell whether the table can be read: nothing is written before.
-    objects = _first_read(limited(scan_catalogue(config, table, rows=ROWS), limit))
+    read = limited(scan_catalogue(config, table, rows=ROWS), limit)
+    objects = _first_read(spared(read, out))
     state = _state(work, asked, table, limit)
     with opened(out, state, part_rows=PART * ROWS, resume=resume) as parts:
         todo = _missing(objects, parts, progress)
