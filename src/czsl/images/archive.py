@@ -24,6 +24,17 @@ from czsl.images.folder import Listing, too_many_bytes
 from czsl.images.places import Places
 from czsl.images.unusable import UnusableImageError
 
+_DAMAGED = (
+    OSError,
+    EOFError,
+    RuntimeError,  # a password is needed; a version or a packing that zipfile does not know
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What the libraries raise where an archive, or a member of it, is damaged."""
+
 
 class Archive(Protocol):
     """An open archive."""
@@ -87,7 +98,7 @@ class ArchiveSource:
             raise UnusableImageError(Flag.IMAGE_MISSING, reason)
         try:
             return archive.read(member)
-        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        except _DAMAGED as error:
             reason = f"cannot be read from {place.file}: {error}"
             raise UnusableImageError(Flag.IMAGE_UNREADABLE, reason) from error
 
@@ -104,7 +115,7 @@ class ArchiveSource:
             try:
                 zipped = zipfile.is_zipfile(path)
                 self._open[file] = _Zip(path) if zipped else _Tar(self._readable(path))
-            except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
+            except (*_DAMAGED, tarfile.TarError) as error:
                 raise ImageError(
                     f"{path}: cannot be opened as an archive ({error}); zip and tar archives, "
                     "also with gz, bz2 or xz, can be read"
@@ -200,7 +211,7 @@ def _blocks(path: Path, opener: Callable[[Path], Any]) -> Iterator[bytes]:
         with opener(path) as file:
             while block := file.read(2**22):
                 yield block
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except _DAMAGED as error:
         raise ImageError(
             f"{path}: is damaged or incomplete ({error}); copy or download it again"
         ) from error
