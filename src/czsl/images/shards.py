@@ -16,7 +16,6 @@ counts, and a shard of which no row counts any more is deleted.
 from __future__ import annotations
 
 import json
-import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -31,9 +30,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from czsl.errors import ImageError, ServerError, writing
+from czsl.errors import ImageError, ServerError
 from czsl.files import replacing, write_json
 from czsl.images.worker import Batch
+from czsl.locks import lock_alone
 
 SCHEMA = 1
 """Version of the format."""
@@ -291,22 +291,18 @@ def locked(folder: Path) -> Iterator[None]:
     ------
     ImageError
         Where another process is at it.
+    WriteError
+        Where the folder cannot be written.
     """
-    path = folder / "lock"
-    with writing(path):
-        file = path.open("w")
-    with file:
-        if sys.platform != "win32":
-            import fcntl
-
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ImageError(
-                    f"{folder}: another process is decoding into this image store; "
-                    "wait until it has ended"
-                ) from error
+    lock = lock_alone(folder / "lock")
+    if lock is None:
+        raise ImageError(
+            f"{folder}: another process is decoding into this image store; wait until it has ended"
+        )
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _read_manifest(path: Path) -> tuple[Form, list[int], int]:
