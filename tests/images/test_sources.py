@@ -3,10 +3,12 @@
 import io
 import os
 import pickle
+import subprocess
 import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import h5py
@@ -22,6 +24,7 @@ from czsl.images import adapter, folder
 from czsl.images.decode import decode
 from czsl.images.source import open_source
 from czsl.images.unusable import UnusableImageError
+from czsl.locks import locked_in_turn
 
 IDS = ["587722952767439450", "b", "c"]
 ROWS = np.arange(3)
@@ -255,7 +258,7 @@ def test_compressed_tar_that_is_cut_short(tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(ImageError, match="is damaged or incomplete"):
         opened(tmp_path, "").stamp("cutouts.tar.gz/a.png")
-    assert list((tmp_path / ".czsl").iterdir()) == []
+    assert [one.suffix for one in (tmp_path / ".czsl").iterdir()] == [".lock"]
 
 
 def test_compressed_tar_is_unpacked_once_and_again_when_it_changed(tmp_path):
@@ -266,7 +269,44 @@ def test_compressed_tar_is_unpacked_once_and_again_when_it_changed(tmp_path):
         np.testing.assert_array_equal(
             decode(source.read("cutouts.tar.gz/a.png")).pixels, pixels(seed)
         )
-        assert len(list((tmp_path / ".czsl").iterdir())) == 1
+        assert len(list((tmp_path / ".czsl").glob("*.tar"))) == 1
+
+
+UNPACK = """
+import pathlib, sys
+from czsl.images.source import open_source
+waiting, renamed = [], []
+
+def hook(event, told):
+    if event == "open" and str(told[0]).endswith(".lock") and not waiting:
+        waiting.append(told[0])
+        print("waiting", flush=True)
+    if event == "os.rename" and str(told[1]).endswith(".tar"):
+        renamed.append(told[1])
+
+sys.addaudithook(hook)
+source = open_source("{id}", folder=pathlib.Path(sys.argv[1]))
+print(len(renamed), len(source.read("cutouts.tar.gz/a.png")), len(renamed))
+"""
+
+
+def test_of_several_processes_one_unpacks_and_the_others_wait(tmp_path):
+    write_tar(tmp_path, {"a": 0}, "tar.gz")
+    opened(tmp_path, "").read("cutouts.tar.gz/a.png")
+    (unpacked,) = (tmp_path / ".czsl").glob("*.tar")
+    (lock,) = (tmp_path / ".czsl").glob("*.lock")
+    unpacked.unlink()
+    command = [sys.executable, "-c", UNPACK, tmp_path]
+    with ExitStack() as ended:
+        with locked_in_turn(lock):
+            some = [
+                ended.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+                for _ in range(3)
+            ]
+            assert [one.stdout.readline() for one in some] == ["waiting\n"] * 3
+        told = sorted(one.communicate(timeout=60)[0] for one in some)
+    size = len(png(0))
+    assert told == [f"0 {size} 0\n", f"0 {size} 0\n", f"0 {size} 1\n"]
 
 
 def test_member_of_a_zip_that_is_damaged_or_locked(tmp_path):

@@ -16,13 +16,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from czsl.errors import ImageError
+from czsl.errors import ImageError, writing
 from czsl.files import fingerprint, replacing
 from czsl.flags import Flag
 from czsl.images.adapter import MAX_BYTES, Opened, Place, parse
 from czsl.images.folder import Listing, too_many_bytes
 from czsl.images.places import Places
 from czsl.images.unusable import UnusableImageError
+from czsl.locks import locked_in_turn
 
 _DAMAGED = (
     OSError,
@@ -138,16 +139,18 @@ class ArchiveSource:
         if opener is None:
             return path
         status = path.stat()
-        name = f"unpacked-{fingerprint(str(path.resolve()))}-"
+        name = f"unpacked-{fingerprint(str(path.resolve()))}"
         stamp = fingerprint(status.st_mtime_ns, status.st_size)
-        target = self.places.folder / ".czsl" / f"{name}{stamp}.tar"
+        target = self.places.folder / ".czsl" / f"{name}-{stamp}.tar"
         if not target.exists():
-            with replacing(target) as temporary, temporary.open("wb") as out:
-                for block in _blocks(path, opener):
-                    out.write(block)
-            for old in target.parent.glob(f"{name}*.tar"):
-                if old != target:
-                    old.unlink()
+            with writing(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+            # All processes that decode come here at once: one unpacks, the others wait for it.
+            with locked_in_turn(target.with_name(f"{name}.lock")):
+                _unpack(path, opener, target)
+                for old in target.parent.glob(f"{name}-*.tar"):
+                    if old != target:
+                        old.unlink(missing_ok=True)
         return target
 
 
@@ -203,6 +206,14 @@ _COMPRESSED: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
     (b"BZh", bz2.BZ2File),
     (b"\xfd7zXZ\x00", lzma.LZMAFile),
 )
+
+
+def _unpack(path: Path, opener: Callable[[Path], Any], target: Path) -> None:
+    """Uncompress a file, unless another process has done so meanwhile."""
+    if not target.exists():
+        with replacing(target) as temporary, temporary.open("wb") as out:
+            for block in _blocks(path, opener):
+                out.write(block)
 
 
 def _blocks(path: Path, opener: Callable[[Path], Any]) -> Iterator[bytes]:
