@@ -410,6 +410,7 @@ def test_a_table_may_be_read_by_rows_or_by_ids(tmp_path):
 
 
 def test_endings_are_known_in_any_case():
-    assert folder.Listing(["A.FITS.GZ"], "x").find(["A"]) == ["x/A.FITS.GZ"]
+    listing = folder.Listing(["A.FITS.GZ", "b.fits.fz", "c.Png", "d.txt"], "x")
+    assert listing.find(list("Abcd")) == ["x/A.FITS.GZ", "x/b.fits.fz", "x/c.Png", ""]
     assert adapter.parse("X.ZIP/a.jpg").kind == "zip"
     assert adapter.parse("a.zipper/b.jpg") is None
