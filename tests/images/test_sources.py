@@ -272,6 +272,39 @@ def test_compressed_tar_is_unpacked_once_and_again_when_it_changed(tmp_path):
         assert len(list((tmp_path / ".czsl").glob("*.tar"))) == 1
 
 
+def test_second_names_in_a_tar_archive_are_images_too(tmp_path):
+    write_folder(tmp_path, {"a": 0, "b": 1})
+    os.link(tmp_path / "images/a.png", tmp_path / "images/z.png")
+    with tarfile.open(tmp_path / "cutouts.tar", "w") as archive:
+        archive.add(tmp_path / "images", ".")
+        assert [one.name for one in archive.getmembers() if one.islnk()] == ["./z.png"]
+        dangling = tarfile.TarInfo("none.png")
+        dangling.type, dangling.linkname = tarfile.LNKTYPE, "elsewhere.png"
+        archive.addfile(dangling)
+    source = opened(tmp_path, "cutouts.tar")
+    found = located(source, "cutouts.tar", ["a", "z", "b"])
+    assert found == ["cutouts.tar/a.png", "cutouts.tar/z.png", "cutouts.tar/b.png"]
+    for reference, seed in zip(found, (0, 0, 1), strict=True):
+        np.testing.assert_array_equal(decode(source.read(reference)).pixels, pixels(seed))
+        assert source.stamp(reference)
+    assert source.stamp("cutouts.tar/none.png") == ""
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz"])
+def test_tar_archive_that_ends_with_a_zip_archive(tmp_path, ending):
+    write_zip(tmp_path, {"inner": 1})
+    mode = "w:gz" if ending == "tar.gz" else "w"
+    options = {"compresslevel": 0} if ending == "tar.gz" else {}
+    with tarfile.open(tmp_path / f"survey.{ending}", mode, **options) as archive:
+        member = tarfile.TarInfo("a.png")
+        member.size = len(png(0))
+        archive.addfile(member, io.BytesIO(png(0)))
+        archive.add(tmp_path / "cutouts.zip", "cutouts.zip")
+    assert zipfile.is_zipfile(tmp_path / f"survey.{ending}")
+    found = opened(tmp_path, "").read(f"survey.{ending}/a.png")
+    np.testing.assert_array_equal(decode(found).pixels, pixels(0))
+
+
 UNPACK = """
 import pathlib, sys
 from czsl.images.source import open_source

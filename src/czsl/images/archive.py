@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.errors import ImageError, writing
-from czsl.files import fingerprint, replacing
+from czsl.files import fingerprint, is_zip, replacing
 from czsl.flags import Flag
 from czsl.images.adapter import MAX_BYTES, Opened, Place, parse
 from czsl.images.folder import Listing, too_many_bytes
@@ -114,7 +114,7 @@ class ArchiveSource:
         if file not in self._open:
             path = Path(self.places.path(file))
             try:
-                zipped = zipfile.is_zipfile(path)
+                zipped = is_zip(path)
                 self._open[file] = _Zip(path) if zipped else _Tar(self._readable(path))
             except (*_DAMAGED, tarfile.TarError) as error:
                 raise ImageError(
@@ -181,15 +181,17 @@ class _Tar:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._spans: dict[str, tuple[int, int]] = {}
+        self.stamps: dict[str, str] = {}
         with tarfile.open(path, "r:") as archive:
-            members = [one for one in archive if one.isreg() and not one.issparse()]
-        names = [posixpath.normpath(one.name) for one in members]
-        self._spans = {
-            name: (one.offset_data, one.size) for name, one in zip(names, members, strict=True)
-        }
-        self.stamps = {
-            name: f"{one.mtime}-{one.size}" for name, one in zip(names, members, strict=True)
-        }
+            for one in archive:
+                name, first = posixpath.normpath(one.name), posixpath.normpath(one.linkname)
+                if one.isreg() and not one.issparse():
+                    self._spans[name] = one.offset_data, one.size
+                    self.stamps[name] = f"{one.mtime}-{one.size}"
+                elif one.islnk() and first in self._spans:  # a second name of the same file
+                    self._spans[name] = self._spans[first]
+                    self.stamps[name] = self.stamps[first]
 
     def read(self, member: str) -> bytes:
         """Give a member's bytes."""
