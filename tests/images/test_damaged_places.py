@@ -72,6 +72,18 @@ def write_damaged_table(place: Path, column: str) -> str:
     return "{bytes}"
 
 
+def test_member_without_a_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "cutouts.zip", "w") as archive:
+        archive.writestr("abcd.png", png(0))
+        archive.writestr("b.png", png(1))
+    raw = bytearray((tmp_path / "cutouts.zip").read_bytes())
+    name = raw.index(b"PK\1\2") + 46  # in the list of members
+    raw[name] = 0  # ends the name
+    (tmp_path / "cutouts.zip").write_bytes(raw)
+    found = opened(tmp_path, "cutouts.zip").locate(["abcd", "b"], ["cutouts.zip"] * 2)
+    assert found == ["", "cutouts.zip/b.png"]
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_damaged_part_of_a_parquet_file_flags_what_stands_behind_it(tmp_path, order):
     write_damaged_table(tmp_path, "bytes")

@@ -162,7 +162,7 @@ class _Zip:
         self._members = {
             posixpath.normpath(one.filename): one
             for one in self._archive.infolist()
-            if not one.is_dir()
+            if one.filename and not one.is_dir()  # a damaged list may hold a name of nothing
         }
         self.stamps = {
             name: f"{one.CRC:08x}-{one.file_size}" for name, one in self._members.items()
