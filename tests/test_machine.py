@@ -1,10 +1,12 @@
-"""What is set before torch is imported."""
+"""What is set before torch is imported, and processes of our own."""
 
 import os
 import subprocess
 import sys
 
 import pytest
+
+from czsl.machine import python_command
 
 SAY = (
     "import ctypes, sys; from czsl.machine import prepare_process; prepare_process(); "
@@ -57,3 +59,11 @@ def test_freed_blocks_are_kept_for_later_unless_the_user_says_otherwise(given):
     kept, left = map(float, said.stdout.split())
     assert kept < 0.1 if given else kept > 0.9
     assert left < 0.1
+
+
+def test_a_process_finds_modules_where_this_one_does(tmp_path, monkeypatch):
+    (tmp_path / "ours.py").write_text("def say(what, times):\n    print(what * times)\n")
+    monkeypatch.setattr(sys, "path", [tmp_path / "no text", str(tmp_path), *sys.path])
+    command = python_command("say('it\\'s ', 2)", module="ours")
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert said.stdout == "it's it's \n"

@@ -130,11 +130,12 @@ def write_bundle(
     Raises
     ------
     WriteError
-        Where the folder cannot be written or holds anything but a model; what stood there
-        is intact.
+        Where the folder cannot be written, holds anything but a model or is the working
+        folder; what stood there is intact.
     """
     from safetensors.torch import save
 
+    folder = _replaceable(folder)
     _refuse_other_content(folder)
     weights = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     body = content.model_dump(mode="json")
@@ -162,6 +163,21 @@ def write_bundle(
         if old.exists() and not folder.exists():
             old.rename(folder)
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _replaceable(folder: Path) -> Path:
+    """Spell a folder by a name of its own, and refuse the working folder and those around it.
+
+    A model is put in place as a whole, under its name, and whoever works in a folder that is
+    replaced goes on in one that is gone.
+    """
+    whole = folder.resolve()
+    if Path.cwd().is_relative_to(whole):
+        raise WriteError(
+            f"{folder}: the folder of a model is replaced as a whole, and this command works in "
+            f"{whole}; name a folder of the model's own, such as {str(folder / 'model')!r}"
+        )
+    return whole if ".." in folder.parts else folder  # a name may step through what is replaced
 
 
 def _refuse_other_content(folder: Path) -> None:

@@ -6,6 +6,8 @@ import csv
 import hashlib
 import json
 import os
+import tarfile
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,6 +101,39 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def is_zip(path: Path) -> bool:
+    """Tell whether a file is a zip archive, which is known by its end.
+
+    The end of a tar archive may be that of a zip archive in it: where a file begins as a tar
+    archive, plain or compressed, it is one.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with zipfile.ZipFile(folder / "a.zip", "w") as inner:
+    ...     inner.writestr("a.txt", "text")
+    >>> with tarfile.open(folder / "a.tar", "w") as outer:
+    ...     outer.add(folder / "a.zip", "a.zip")
+    >>> is_zip(folder / "a.zip"), is_zip(folder / "a.tar")
+    (True, False)
+    """
+    with path.open("rb") as file:
+        start = file.read(tarfile.BLOCKSIZE)
+    if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")):
+        return False
+    try:
+        tarfile.TarInfo.frombuf(start, tarfile.ENCODING, "surrogateescape")
+    except tarfile.HeaderError:
+        return zipfile.is_zipfile(path)
+    return False
 
 
 def fingerprint(*parts: object) -> str:

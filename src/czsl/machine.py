@@ -71,6 +71,32 @@ def launched(given: Mapping[str, str] = os.environ) -> Launched | None:
     return None
 
 
+def python_command(call: str, *, module: str) -> list[str]:
+    """Give the command of a plain interpreter that calls a function of a module of ours.
+
+    It finds modules where this process finds them, however this one was started. What is no
+    text in ``sys.path``, such as a path object, Python passes over, and so does this.
+
+    Parameters
+    ----------
+    call
+        The function with its arguments.
+    module
+        Where it is.
+
+    Examples
+    --------
+    >>> import subprocess
+    >>> command = python_command("cores()", module="czsl.machine")
+    >>> subprocess.run(command, check=True).returncode
+    0
+    """
+    places = [place for place in sys.path if isinstance(place, str)]
+    name = call.partition("(")[0]
+    code = f"import sys; sys.path[:] = {places!r}; from {module} import {name}; {call}"
+    return [sys.executable, "-c", code]
+
+
 SPINS = "1000"
 """Rounds that a thread waits awake for the others before it sleeps."""
 

@@ -146,6 +146,13 @@ def test_script_needs_no_guard_and_its_processes_no_torch(survey):
     assert worker.stdout == "False\n"
 
 
+def test_a_path_object_in_the_search_path_stops_no_process(survey, monkeypatch):
+    monkeypatch.setattr(sys, "path", [Path("/no such folder"), *sys.path])
+    with decoder(survey, processes=2) as several:
+        assert several.decode(NAMES, references(NAMES)).flags.tolist()[:7] == [0] * 7
+        assert len(several._workers) == 2
+
+
 def test_interrupt_ends_the_processes(survey):
     def work() -> None:
         with stopped:

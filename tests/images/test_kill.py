@@ -67,7 +67,8 @@ def run(survey: Path, store: Path, kill_at: int = 0) -> int:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "lock"}
+    locks = ("lock", "readers")
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in locks}
 
 
 @pytest.fixture(scope="module")

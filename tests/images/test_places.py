@@ -113,3 +113,14 @@ def test_the_folder_may_itself_be_reached_by_a_link(survey):
     link = survey.with_name("by_link")
     os.symlink(survey, link)
     assert Places(folder=link).outside("images/1.jpg") is None
+
+
+def test_folders_that_are_known_do_not_fill_the_memory(survey, monkeypatch):
+    monkeypatch.setattr("czsl.images.places.KNOWN", 3)
+    places = Places(folder=survey)
+    for _ in range(2):
+        for number in range(10):
+            assert places.outside(f"{number}/1.jpg") is None
+            assert places.outside(f"../{number}/1.jpg") == str(survey.parent / str(number))
+            assert len(places._seen) <= 3
+    assert places.outside("linked/1.jpg") == str(survey.parent / "elsewhere/deep")

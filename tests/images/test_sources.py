@@ -3,10 +3,12 @@
 import io
 import os
 import pickle
+import subprocess
 import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import h5py
@@ -22,6 +24,7 @@ from czsl.images import adapter, folder
 from czsl.images.decode import decode
 from czsl.images.source import open_source
 from czsl.images.unusable import UnusableImageError
+from czsl.locks import locked_in_turn
 
 IDS = ["587722952767439450", "b", "c"]
 ROWS = np.arange(3)
@@ -265,7 +268,7 @@ def test_compressed_tar_that_is_cut_short(tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(ImageError, match="is damaged or incomplete"):
         opened(tmp_path, "").stamp("cutouts.tar.gz/a.png")
-    assert list((tmp_path / ".czsl").iterdir()) == []
+    assert [one.suffix for one in (tmp_path / ".czsl").iterdir()] == [".lock"]
 
 
 def test_compressed_tar_is_unpacked_once_and_again_when_it_changed(tmp_path):
@@ -276,7 +279,77 @@ def test_compressed_tar_is_unpacked_once_and_again_when_it_changed(tmp_path):
         np.testing.assert_array_equal(
             decode(source.read("cutouts.tar.gz/a.png")).pixels, pixels(seed)
         )
-        assert len(list((tmp_path / ".czsl").iterdir())) == 1
+        assert len(list((tmp_path / ".czsl").glob("*.tar"))) == 1
+
+
+def test_second_names_in_a_tar_archive_are_images_too(tmp_path):
+    write_folder(tmp_path, {"a": 0, "b": 1})
+    os.link(tmp_path / "images/a.png", tmp_path / "images/z.png")
+    with tarfile.open(tmp_path / "cutouts.tar", "w") as archive:
+        archive.add(tmp_path / "images", ".")
+        assert [one.name for one in archive.getmembers() if one.islnk()] == ["./z.png"]
+        dangling = tarfile.TarInfo("none.png")
+        dangling.type, dangling.linkname = tarfile.LNKTYPE, "elsewhere.png"
+        archive.addfile(dangling)
+    source = opened(tmp_path, "cutouts.tar")
+    found = located(source, "cutouts.tar", ["a", "z", "b"])
+    assert found == ["cutouts.tar/a.png", "cutouts.tar/z.png", "cutouts.tar/b.png"]
+    for reference, seed in zip(found, (0, 0, 1), strict=True):
+        np.testing.assert_array_equal(decode(source.read(reference)).pixels, pixels(seed))
+        assert source.stamp(reference)
+    assert source.stamp("cutouts.tar/none.png") == ""
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz"])
+def test_tar_archive_that_ends_with_a_zip_archive(tmp_path, ending):
+    write_zip(tmp_path, {"inner": 1})
+    mode = "w:gz" if ending == "tar.gz" else "w"
+    options = {"compresslevel": 0} if ending == "tar.gz" else {}
+    with tarfile.open(tmp_path / f"survey.{ending}", mode, **options) as archive:
+        member = tarfile.TarInfo("a.png")
+        member.size = len(png(0))
+        archive.addfile(member, io.BytesIO(png(0)))
+        archive.add(tmp_path / "cutouts.zip", "cutouts.zip")
+    assert zipfile.is_zipfile(tmp_path / f"survey.{ending}")
+    found = opened(tmp_path, "").read(f"survey.{ending}/a.png")
+    np.testing.assert_array_equal(decode(found).pixels, pixels(0))
+
+
+UNPACK = """
+import pathlib, sys
+from czsl.images.source import open_source
+waiting, renamed = [], []
+
+def hook(event, told):
+    if event == "open" and str(told[0]).endswith(".lock") and not waiting:
+        waiting.append(told[0])
+        print("waiting", flush=True)
+    if event == "os.rename" and str(told[1]).endswith(".tar"):
+        renamed.append(told[1])
+
+sys.addaudithook(hook)
+source = open_source("{id}", folder=pathlib.Path(sys.argv[1]))
+print(len(renamed), len(source.read("cutouts.tar.gz/a.png")), len(renamed))
+"""
+
+
+def test_of_several_processes_one_unpacks_and_the_others_wait(tmp_path):
+    write_tar(tmp_path, {"a": 0}, "tar.gz")
+    opened(tmp_path, "").read("cutouts.tar.gz/a.png")
+    (unpacked,) = (tmp_path / ".czsl").glob("*.tar")
+    (lock,) = (tmp_path / ".czsl").glob("*.lock")
+    unpacked.unlink()
+    command = [sys.executable, "-c", UNPACK, tmp_path]
+    with ExitStack() as ended:
+        with locked_in_turn(lock):
+            some = [
+                ended.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+                for _ in range(3)
+            ]
+            assert [one.stdout.readline() for one in some] == ["waiting\n"] * 3
+        told = sorted(one.communicate(timeout=60)[0] for one in some)
+    size = len(png(0))
+    assert told == [f"0 {size} 0\n", f"0 {size} 0\n", f"0 {size} 1\n"]
 
 
 def test_member_of_a_zip_that_is_damaged_or_locked(tmp_path):
@@ -380,6 +453,7 @@ def test_a_table_may_be_read_by_rows_or_by_ids(tmp_path):
 
 
 def test_endings_are_known_in_any_case():
-    assert folder.Listing(["A.FITS.GZ"], "x").find(["A"]) == ["x/A.FITS.GZ"]
+    listing = folder.Listing(["A.FITS.GZ", "b.fits.fz", "c.Png", "d.txt"], "x")
+    assert listing.find(list("Abcd")) == ["x/A.FITS.GZ", "x/b.fits.fz", "x/c.Png", ""]
     assert adapter.parse("X.ZIP/a.jpg").kind == "zip"
     assert adapter.parse("a.zipper/b.jpg") is None

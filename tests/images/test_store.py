@@ -1,5 +1,10 @@
 """Reading an image store: order, damage, checksums."""
 
+import os
+import pickle
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -93,10 +98,107 @@ def test_store_with_a_damaged_shard_is_not_finished(copy):
     store = ImageStore.open(copy, names)
     (copy / "shard-00001.npy").write_bytes(b"")
     np.testing.assert_array_equal(store.gather(np.array([0])), images()[[1]])
-    with pytest.raises(ImageError, match=r"shard-00001.npy: is missing or damaged .*; delete the"):
+    with pytest.raises(ImageError, match=r"shard-00001.npy: is damaged .*; delete the"):
         store.gather(np.array([1]))
     with pytest.raises(ImageError, match="there is no finished image store; build it first"):
         ImageStore.open(copy, names)
+
+
+def superseded(folder: Path) -> None:
+    """Write images 0 to 4 again, black, so that the first shard counts no more."""
+    shards = Shards.found(folder)
+    names = [f"id {number}" for number in range(5)]
+    shards.write(names, names, [Batch.empty(5, 8, 3)])
+    shards.finish()
+
+
+def test_what_a_store_reads_stays_while_it_is_open(copy):
+    names = [f"id {number}" for number in range(COUNT)]
+    before = ImageStore.open(copy, names)
+    travelled = pickle.loads(pickle.dumps(before.only(np.arange(5))))
+    superseded(copy)
+    assert not ImageStore.open(copy, names).gather(np.arange(5)).any()
+    np.testing.assert_array_equal(travelled.gather(np.arange(5)), images()[:5])
+    np.testing.assert_array_equal(before.gather(np.arange(COUNT)), images())
+    assert (copy / "shard-00000.npy").exists()
+    part = before.only(np.array([1]))
+    del before
+    Shards.found(copy).sweep()
+    np.testing.assert_array_equal(part.gather(np.array([0])), images()[[1]])
+    del part
+    Shards.found(copy).sweep()
+    assert not (copy / "shard-00000.npy").exists()
+    assert not (copy / "shard-00000.parquet").exists()
+
+
+def test_a_store_in_another_process_keeps_its_shards(copy):
+    code = """
+import sys, pathlib, numpy as np
+from czsl.images.store import ImageStore
+store = ImageStore.open(pathlib.Path(sys.argv[1]), ["id 2"])
+print("open", flush=True)
+input()
+print(store.gather(np.array([0])).sum())
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code, copy], **pipes) as other:
+        assert other.stdout.readline() == "open\n"
+        superseded(copy)
+        told, _ = other.communicate("\n", timeout=60)
+    assert int(told) == images()[2].sum()
+    Shards.found(copy).sweep()
+    assert not (copy / "shard-00000.npy").exists()
+
+
+def test_half_written_files_are_swept_while_others_read(copy):
+    store = ImageStore.open(copy, ["id 1"])
+    (copy / ".shard-00005.npy.77.part").write_bytes(b"half")
+    superseded(copy)
+    assert not list(copy.glob(".*.part"))
+    assert len(store) == 1
+
+
+def test_store_in_a_folder_where_no_lock_can_be_made(copy):
+    (copy / "readers").unlink(missing_ok=True)
+    (copy / "readers").symlink_to("no such folder/readers")  # root may write anywhere else
+    found = ImageStore.open(copy, ["id 9"]).gather(np.array([0]))
+    np.testing.assert_array_equal(found, images()[[9]])
+
+
+def test_no_lock_is_left_where_there_is_no_store(tmp_path):
+    with pytest.raises(ImageError, match="there is no finished image store"):
+        ImageStore.open(tmp_path, ["a"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_shard_that_somebody_deletes(copy):
+    store = ImageStore.open(copy, ["id 1"])
+    for path in copy.iterdir():
+        path.unlink()
+    for work in (lambda: store.gather(np.array([0])), lambda: store.column("checksum")):
+        with pytest.raises(ImageError, match=r"shard-0000.*: was deleted while .*--resume"):
+            work()
+
+
+def test_too_many_open_files_are_no_damage(copy):
+    names = [f"id {number}" for number in range(COUNT)]
+    store = ImageStore.open(copy, names)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)  # the lowest number that no open file has
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        for work in (
+            lambda: store.gather(np.arange(COUNT)),
+            lambda: store.column("checksum"),
+            lambda: ImageStore.open(copy, names),
+            lambda: Shards.found(copy),
+        ):
+            with pytest.raises(ImageError, match=r"does not let this .*Too many open.*ulimit -n"):
+                work()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    np.testing.assert_array_equal(store.gather(np.arange(COUNT)), images())
 
 
 def test_images_are_plain_npy_files(folder):

@@ -266,6 +266,24 @@ def test_a_model_never_replaces_anything_else(tmp_path, fitted, kind):
     assert (precious if kind == "file" else precious / "chapter1.tex").read_text() == "years"
 
 
+@pytest.mark.parametrize("name", [".", "..", "../work"])
+def test_a_model_is_not_saved_in_place_of_the_working_folder(tmp_path, fitted, monkeypatch, name):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    with pytest.raises(WriteError, match=rf"^{name}: .* this command works in .*name a folder"):
+        fitted[0].save(name)
+    assert [path.name for path in tmp_path.rglob("*")] == ["work"]
+
+
+def test_a_model_saved_by_a_name_that_steps_up(tmp_path, fitted, monkeypatch):
+    (tmp_path / "other/deep").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "other")
+    fitted[0].save("deep/../../kept")
+    assert CzSL.load(tmp_path / "kept", device="cpu").classes_ == ("round", "cw", "acw")
+    fitted[0].save("../kept/../kept")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "other"]
+
+
 def test_before_fit_there_is_nothing_to_ask(tmp_path):
     model = CzSL()
     for ask in (lambda: model.save(tmp_path / "a"), lambda: model.classes_, lambda: model.scores_):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from czsl.catalogue.guess_columns import Column, Finding
 from czsl.errors import CatalogueError
+from czsl.files import is_zip
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".fits", ".fit", ".fits.gz", ".fz")
 """Endings of images."""
@@ -89,7 +90,7 @@ def _names(images: Path) -> Iterator[str]:
             yield from ((below / name).as_posix() for name in sorted(files) if _is_image(name))
         return
     try:
-        if zipfile.is_zipfile(images):
+        if is_zip(images):
             with zipfile.ZipFile(images) as archive:
                 yield from (name for name in archive.namelist() if _is_image(name))
             return

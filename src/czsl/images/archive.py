@@ -16,13 +16,25 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from czsl.errors import ImageError
-from czsl.files import fingerprint, replacing
+from czsl.errors import ImageError, writing
+from czsl.files import fingerprint, is_zip, replacing
 from czsl.flags import Flag
 from czsl.images.adapter import MAX_BYTES, Opened, Place, parse
 from czsl.images.folder import Listing, too_many_bytes
 from czsl.images.places import Places
 from czsl.images.unusable import UnusableImageError
+from czsl.locks import locked_in_turn
+
+_DAMAGED = (
+    OSError,
+    EOFError,
+    RuntimeError,  # a password is needed; a version or a packing that zipfile does not know
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What the libraries raise where an archive, or a member of it, is damaged."""
 
 
 class Archive(Protocol):
@@ -87,7 +99,7 @@ class ArchiveSource:
             raise UnusableImageError(Flag.IMAGE_MISSING, reason)
         try:
             return archive.read(member)
-        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        except _DAMAGED as error:
             reason = f"cannot be read from {place.file}: {error}"
             raise UnusableImageError(Flag.IMAGE_UNREADABLE, reason) from error
 
@@ -102,9 +114,9 @@ class ArchiveSource:
         if file not in self._open:
             path = Path(self.places.path(file))
             try:
-                zipped = zipfile.is_zipfile(path)
+                zipped = is_zip(path)
                 self._open[file] = _Zip(path) if zipped else _Tar(self._readable(path))
-            except (OSError, tarfile.TarError, zipfile.BadZipFile) as error:
+            except (*_DAMAGED, tarfile.TarError) as error:
                 raise ImageError(
                     f"{path}: cannot be opened as an archive ({error}); zip and tar archives, "
                     "also with gz, bz2 or xz, can be read"
@@ -127,16 +139,18 @@ class ArchiveSource:
         if opener is None:
             return path
         status = path.stat()
-        name = f"unpacked-{fingerprint(str(path.resolve()))}-"
+        name = f"unpacked-{fingerprint(str(path.resolve()))}"
         stamp = fingerprint(status.st_mtime_ns, status.st_size)
-        target = self.places.folder / ".czsl" / f"{name}{stamp}.tar"
+        target = self.places.folder / ".czsl" / f"{name}-{stamp}.tar"
         if not target.exists():
-            with replacing(target) as temporary, temporary.open("wb") as out:
-                for block in _blocks(path, opener):
-                    out.write(block)
-            for old in target.parent.glob(f"{name}*.tar"):
-                if old != target:
-                    old.unlink()
+            with writing(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+            # All processes that decode come here at once: one unpacks, the others wait for it.
+            with locked_in_turn(target.with_name(f"{name}.lock")):
+                _unpack(path, opener, target)
+                for old in target.parent.glob(f"{name}-*.tar"):
+                    if old != target:
+                        old.unlink(missing_ok=True)
         return target
 
 
@@ -148,7 +162,7 @@ class _Zip:
         self._members = {
             posixpath.normpath(one.filename): one
             for one in self._archive.infolist()
-            if not one.is_dir()
+            if one.filename and not one.is_dir()  # a damaged list may hold a name of nothing
         }
         self.stamps = {
             name: f"{one.CRC:08x}-{one.file_size}" for name, one in self._members.items()
@@ -167,15 +181,17 @@ class _Tar:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._spans: dict[str, tuple[int, int]] = {}
+        self.stamps: dict[str, str] = {}
         with tarfile.open(path, "r:") as archive:
-            members = [one for one in archive if one.isreg() and not one.issparse()]
-        names = [posixpath.normpath(one.name) for one in members]
-        self._spans = {
-            name: (one.offset_data, one.size) for name, one in zip(names, members, strict=True)
-        }
-        self.stamps = {
-            name: f"{one.mtime}-{one.size}" for name, one in zip(names, members, strict=True)
-        }
+            for one in archive:
+                name, first = posixpath.normpath(one.name), posixpath.normpath(one.linkname)
+                if one.isreg() and not one.issparse():
+                    self._spans[name] = one.offset_data, one.size
+                    self.stamps[name] = f"{one.mtime}-{one.size}"
+                elif one.islnk() and first in self._spans:  # a second name of the same file
+                    self._spans[name] = self._spans[first]
+                    self.stamps[name] = self.stamps[first]
 
     def read(self, member: str) -> bytes:
         """Give a member's bytes."""
@@ -194,13 +210,21 @@ _COMPRESSED: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
 )
 
 
+def _unpack(path: Path, opener: Callable[[Path], Any], target: Path) -> None:
+    """Uncompress a file, unless another process has done so meanwhile."""
+    if not target.exists():
+        with replacing(target) as temporary, temporary.open("wb") as out:
+            for block in _blocks(path, opener):
+                out.write(block)
+
+
 def _blocks(path: Path, opener: Callable[[Path], Any]) -> Iterator[bytes]:
     """Uncompress a file, some megabytes at a time."""
     try:
         with opener(path) as file:
             while block := file.read(2**22):
                 yield block
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except _DAMAGED as error:
         raise ImageError(
             f"{path}: is damaged or incomplete ({error}); copy or download it again"
         ) from error

@@ -25,7 +25,7 @@ from czsl.images.adapter import quick_order
 from czsl.images.source import ImageSource, refuse_outside
 from czsl.images.unusable import first_three
 from czsl.images.worker import Batch, Task, decode_batch
-from czsl.machine import cores
+from czsl.machine import cores, python_command
 from czsl.sections import ImagesSettings
 
 CHUNK = 64
@@ -179,13 +179,9 @@ class _Worker:
     """One decoding process."""
 
     def __init__(self, task: bytes) -> None:
-        # The modules are found where this process finds them, however it was started.
-        code = (
-            f"import sys; sys.path[:] = {sys.path!r}; from czsl.images.worker import main; main()"
-        )
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", code],
+            python_command("main()", module="czsl.images.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

@@ -15,7 +15,10 @@ from czsl.images.adapter import BAND, MAX_BYTES, Opened
 from czsl.images.places import Places
 from czsl.images.unusable import UnusableImageError
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".fits", ".fit", ".fts", ".fits.gz")
+ENDINGS = (
+    *(".jpg", ".jpeg", ".png", ".tif", ".tiff"),
+    *(".fits", ".fit", ".fts", ".fits.gz", ".fits.fz"),
+)
 """File names that are taken for images where only a folder or an archive is named."""
 
 

@@ -69,8 +69,7 @@ class ParquetSource:
         named = place.kind != TABLE or rows is None
         if named and self.id_column in column.file.schema_arrow.names:
             if place.file not in self._listed:
-                stored = column.file.read([self.id_column])[self.id_column].cast(pa.string())
-                self._listed[place.file] = rows_by_id(stored.to_pylist(), reference)
+                self._listed[place.file] = rows_by_id(self._ids(column.file, place), reference)
             listed = self._listed[place.file]
             found = [listed.get(one) for one in ids]
         else:
@@ -85,7 +84,10 @@ class ParquetSource:
     def stamp(self, reference: str) -> str:
         """Give checksum and size of an image's bytes: a table changes when experts add to it."""
         place = _place(reference)
-        value = None if place.row is None else self._column(place).value(place.row)
+        try:
+            value = None if place.row is None else self._column(place).value(place.row)
+        except UnusableImageError:  # there, and to be read again as soon as it can be
+            return "unreadable"
         return "" if value is None else f"{zlib.crc32(value):08x}-{len(value)}"
 
     def read(self, reference: str) -> bytes:
@@ -98,6 +100,23 @@ class ParquetSource:
             reason = f"{len(value)} bytes, of which {MAX_BYTES} at most are read"
             raise UnusableImageError(Flag.IMAGE_TOO_LARGE, reason)
         return value
+
+    def _ids(self, file: pq.ParquetFile, place: Place) -> list[str]:
+        """Read the ids of all rows, as text.
+
+        Raises
+        ------
+        ImageError
+            Where their column is damaged.
+        """
+        try:
+            ids: list[str] = file.read([self.id_column])[self.id_column].cast("string").to_pylist()
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+            raise ImageError(
+                f"{self.places.path(place.file)}: its column {self.id_column!r} cannot be read "
+                f"({error}); copy or download the file again"
+            ) from error
+        return ids
 
     def _column(self, place: Place) -> _Column:
         """Open a column of bytes, once in each process.
@@ -148,21 +167,42 @@ class _Column:
         self._batches: Iterator[Any] = iter(())
         self._first = 0
         self._values: list[bytes | None] = []
+        self._damaged: dict[int, tuple[int, str]] = {}
 
     def value(self, row: int) -> bytes | None:
-        """Give the bytes of a row; None where there are none."""
+        """Give the bytes of a row; None where there are none.
+
+        Raises
+        ------
+        UnusableImageError
+            Where they are damaged, or stand behind damaged ones in their row group.
+        """
         if row >= self.starts[-1]:
             return None
         group = bisect_right(self.starts, row) - 1
+        first, reason = self._damaged.get(group, (self.starts[group + 1], ""))
+        if row >= first:
+            raise UnusableImageError(Flag.IMAGE_UNREADABLE, reason)
         if group != self._group or row < self._first:
             self._group, self._first, self._values = group, self.starts[group], []
             self._batches = self.file.iter_batches(
                 AHEAD, row_groups=[group], columns=[self.name], use_threads=False
             )
         while row >= self._first + len(self._values):
-            self._first += len(self._values)
-            self._values = next(self._batches).column(0).to_pylist()
+            self._first, self._values = self._first + len(self._values), []
+            self._values = self._following()
         return self._values[row - self._first]
+
+    def _following(self) -> list[bytes | None]:
+        """Read the next rows of the group; where they are damaged, none behind them is read."""
+        try:
+            values: list[bytes | None] = next(self._batches).column(0).to_pylist()
+        except (OSError, pa.ArrowException, StopIteration) as error:
+            said = str(error) or "it ends early"
+            reason = f"cannot be read from the column {self.name!r}: {said}"
+            self._damaged[self._group] = self._first, reason
+            raise UnusableImageError(Flag.IMAGE_UNREADABLE, reason) from error
+        return values
 
 
 def _place(reference: str) -> Place:

@@ -13,6 +13,9 @@ from czsl.remote import fixed_root, is_address, leaves, within
 
 _LOCAL = ("file://", "local://")
 
+KNOWN = 65_536
+"""Folders that are known at a time, some 8 MB: where each image has its own, all are too many."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
@@ -77,6 +80,8 @@ class Places:
         path = self.path(reference)
         parent = os.path.dirname(path)
         if parent not in self._seen:
+            if len(self._seen) >= KNOWN:
+                self._seen.clear()
             self._seen[parent] = self._needed(os.path.realpath(parent))
         try:
             link = stat.S_ISLNK(os.lstat(path).st_mode)

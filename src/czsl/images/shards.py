@@ -5,18 +5,21 @@ A store is a folder that only grows by whole shards::
     manifest.json          which shards count, and what the images were prepared with
     shard-00000.npy        pixels, uint8, shape (row, size, size, channel)
     shard-00000.parquet    for each row: id, reference, stamp, checksum, flags, …
+    lock                   held by the process that writes
+    readers                held, together, by the processes that read
 
 Each file is written under a temporary name, synced and renamed: first the pixels, then
 the list of rows, and at the very end the manifest. A shard counts as finished when its
 list of rows is there, so that a build that was killed goes on after its last finished
 shard. An image that changed is written again to a later shard; the last row of an id
-counts, and a shard of which no row counts any more is deleted.
+counts, and a shard of which no row counts any more is deleted as soon as nobody reads the
+store: who opened it before maps its shards only when they are first needed.
 """
 
 from __future__ import annotations
 
+import errno
 import json
-import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -31,15 +34,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from czsl.errors import ImageError, ServerError, writing
+from czsl.errors import ImageError, ServerError
 from czsl.files import replacing, write_json
 from czsl.images.worker import Batch
+from czsl.locks import lock_alone
 
 SCHEMA = 1
 """Version of the format."""
 
 SHARD_ROWS = 65_536
 """Images in a shard: 0.8 GB at 64 pixels and three channels."""
+
+READERS = "readers"
+"""The file that is locked by who reads a store."""
 
 ROWS = pa.schema(
     [
@@ -153,7 +160,9 @@ class Shards:
             rows = pq.read_metadata(self.rows_path(number))
             size = self.pixels_path(number).stat().st_size
             form = Form(**json.loads(rows.metadata[b"czsl"]))
-        except (OSError, pa.ArrowException, LookupError, TypeError, ValueError):
+        except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
+            if _is_limit(error):
+                raise unreadable(self.rows_path(number), error) from error
             return None
         whole = size == len(form.header(rows.num_rows)) + rows.num_rows * form.row_bytes
         return form if whole else None
@@ -258,13 +267,16 @@ class Shards:
         self.sweep()
 
     def sweep(self) -> None:
-        """Delete what a killed build left, and shards that count no more."""
-        kept = {self.pixels_path(number).name for number in self.numbers}
-        kept |= {self.rows_path(number).name for number in self.numbers}
-        for path in self.folder.iterdir():
-            ours = path.name.startswith("shard-") and path.name not in kept
-            if ours or path.name.endswith(".part"):
-                path.unlink()
+        """Delete what a killed build left, and shards that count no more and nobody reads."""
+        kept = {self.pixels_path(number) for number in self.numbers}
+        kept |= {self.rows_path(number) for number in self.numbers}
+        for path in self.folder.glob(".*.part"):
+            path.unlink(missing_ok=True)
+        superseded = set(self.folder.glob("shard-*")) - kept
+        if superseded and (alone := lock_alone(self.folder / READERS)) is not None:
+            for path in superseded:
+                path.unlink(missing_ok=True)
+            alone.release()
 
 
 def latest(ids: Any, stored: Any) -> NDArray[np.int64]:
@@ -291,22 +303,18 @@ def locked(folder: Path) -> Iterator[None]:
     ------
     ImageError
         Where another process is at it.
+    WriteError
+        Where the folder cannot be written.
     """
-    path = folder / "lock"
-    with writing(path):
-        file = path.open("w")
-    with file:
-        if sys.platform != "win32":
-            import fcntl
-
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ImageError(
-                    f"{folder}: another process is decoding into this image store; "
-                    "wait until it has ended"
-                ) from error
+    lock = lock_alone(folder / "lock")
+    if lock is None:
+        raise ImageError(
+            f"{folder}: another process is decoding into this image store; wait until it has ended"
+        )
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _read_manifest(path: Path) -> tuple[Form, list[int], int]:
@@ -321,6 +329,8 @@ def _read_manifest(path: Path) -> tuple[Form, list[int], int]:
             )
         return Form(**content["form"]), content["shards"], content["following"]
     except (OSError, ValueError, KeyError, TypeError) as error:
+        if _is_limit(error):
+            raise unreadable(path, error) from error
         raise ImageError(
             f"{path}: is not the manifest of an image store ({error}); {again}"
         ) from error
@@ -330,7 +340,34 @@ def _read_table(path: Path, columns: list[str]) -> pa.Table:
     try:
         return pq.read_table(path, columns=columns)
     except (OSError, pa.ArrowException) as error:
-        raise ImageError(
-            f"{path}: is missing or damaged ({error}); delete the folder {path.parent} and the "
-            "images are decoded again"
-        ) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> ImageError:
+    """Say why a file of a store that was open cannot be read, and what to do.
+
+    Examples
+    --------
+    >>> str(unreadable(Path("store/shard-00000.npy"), ValueError("no header")))[:54]
+    'store/shard-00000.npy: is damaged (no header); delete '
+    """
+    if isinstance(error, FileNotFoundError):
+        said = (
+            "was deleted while the image store was in use; run the same command again, a fit with "
+            "--resume: what is missing is decoded again"
+        )
+    elif _is_limit(error):
+        said = (
+            f"the system does not let this process open it ({error}): each shard of an image "
+            "store is a file that stays open; raise the limit, as by: ulimit -n 65536"
+        )
+    else:
+        again = f"delete the folder {path.parent} and the images are decoded again"
+        said = f"is damaged ({error}); {again}"
+    return ImageError(f"{path}: {said}")
+
+
+def _is_limit(error: Exception) -> bool:
+    """Tell whether an error says nothing of the file, but of the process or the system."""
+    limits = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+    return isinstance(error, OSError) and error.errno in limits

@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 from czsl.errors import ImageError
 from czsl.files import fingerprint
 from czsl.flags import UNUSABLE_IMAGE
-from czsl.images.shards import Shards, latest
+from czsl.images.shards import READERS, Shards, latest, unreadable
+from czsl.locks import Lock, lock_shared
 from czsl.sections import ImagesSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageStore:
     """The prepared images of some objects, in the order in which it was opened.
+
+    While it is there, no other process deletes what it reads.
 
     Parameters
     ----------
@@ -52,6 +55,7 @@ class ImageStore:
     _shards: Shards = field(repr=False)
     _starts: NDArray[np.int64] = field(repr=False)
     _found: NDArray[np.int64] = field(repr=False)
+    _reading: Lock = field(default_factory=Lock, repr=False)
     _maps: dict[int, NDArray[np.uint8]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -70,7 +74,10 @@ class ImageStore:
         ImageError
             Where there is no finished store, it is damaged, or objects are not in it.
         """
-        shards = Shards.found(Path(folder))
+        folder = Path(folder)
+        there = (folder / "manifest.json").exists()
+        reading = lock_shared(folder / READERS) if there else Lock()
+        shards = Shards.found(folder)  # what the manifest names from now on stays
         if shards.form is None or not shards.finished:
             raise ImageError(f"{folder}: there is no finished image store; build it first")
         ids = np.asarray(ids, dtype=str)
@@ -84,7 +91,7 @@ class ImageStore:
             )
         taken = {name: rows[name].to_numpy()[found] for name in rows.column_names[1:]}
         return cls(
-            folder=Path(folder),
+            folder=folder,
             size=shards.form.size,
             channels=shards.form.channels,
             ids=ids,
@@ -94,6 +101,7 @@ class ImageStore:
             _shards=shards,
             _starts=shards.starts(),
             _found=found,
+            _reading=reading,
         )
 
     def __len__(self) -> int:
@@ -153,10 +161,7 @@ class ImageStore:
             try:
                 self._maps[number] = np.asarray(np.load(path, mmap_mode="r"))
             except (OSError, EOFError, ValueError) as error:
-                raise ImageError(
-                    f"{path}: is missing or damaged ({error}); delete the folder {self.folder} "
-                    "and the images are decoded again"
-                ) from error
+                raise unreadable(path, error) from error
         return self._maps[number]
 
     def column(self, name: str, rows: NDArray[np.integer] | None = None) -> pa.ChunkedArray:

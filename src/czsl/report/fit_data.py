@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -171,7 +172,7 @@ def _fell(epochs: Sequence[dict[str, Any]]) -> str:
 
 def _last(stage: str, epochs: Sequence[dict[str, Any]]) -> list[str | int | float | None]:
     """Give the row of one training."""
-    held = [one for one in epochs if one["held_out"] is not None]
+    held = [one for one in epochs if one["held_out"] is not None and isfinite(one["held_out"])]
     best = min(held, key=lambda one: one["held_out"]) if held else {"held_out": None, "epoch": None}
     fold = epochs[0]["fold"]
     return [

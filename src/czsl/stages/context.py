@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from czsl.errors import RunError, writing
 from czsl.files import fingerprint
+from czsl.locks import locked_in_turn
 from czsl.train.checkpoint import Tensors, load_tensors, save_tensors
 from czsl.train.feed import Resident
 from czsl.train.helpers import Helpers
@@ -115,7 +115,7 @@ class Context:
                 # this fit's processes one holds the lock: the others wait for its word.
                 with writing(self.folder):
                     self.folder.mkdir(parents=True, exist_ok=True)
-                with FileLock(path.with_suffix(".lock")):
+                with locked_in_turn(path.with_suffix(".lock")):
                     return self._found_or_made(path, make)
             return self._found_or_made(path, make)
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,8 +26,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from czsl.catalogue.write import write_table
-from czsl.errors import RunError, WriteError, writing
+from czsl.errors import RunError, writing
 from czsl.files import write_text
+from czsl.locks import lock_alone
 
 SCHEMA = 1
 """Version of the format."""
@@ -264,19 +264,13 @@ def _sweep(folder: Path, done: Mapping[int, Done]) -> None:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other processes from the same parts; a kill ends it too."""
+    lock = lock_alone(folder / "lock")
+    if lock is None:
+        raise RunError(
+            f"{folder}: another process is predicting into it; wait until it has ended, or "
+            "choose another --out"
+        )
     try:
-        file = (folder / "lock").open("w")
-    except OSError as error:
-        raise WriteError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    with file:
-        if sys.platform != "win32":
-            import fcntl
-
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RunError(
-                    f"{folder}: another process is predicting into it; wait until it has ended, or "
-                    "choose another --out"
-                ) from error
         yield
+    finally:
+        lock.release()

@@ -24,7 +24,7 @@ from torch import nn
 
 from czsl.errors import CzslError, RunError
 from czsl.images.store import ImageStore
-from czsl.machine import prepare_process
+from czsl.machine import prepare_process, python_command
 from czsl.recipes import Training
 from czsl.train.checkpoint import Tensors
 from czsl.train.device import make_fabric
@@ -138,13 +138,8 @@ class _Process:
     """One process that trains."""
 
     def __init__(self, precision: str, threads: int) -> None:
-        # The modules are found where this process finds them, however it was started.
-        code = (
-            f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from czsl.train.helpers import main; main({precision!r}, {threads})"
-        )
         self._process = subprocess.Popen(
-            [sys.executable, "-c", code],
+            python_command(f"main({precision!r}, {threads})", module="czsl.train.helpers"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "OMP_NUM_THREADS": str(threads)},

@@ -20,6 +20,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from czsl.errors import RunError
 from czsl.images.augment import steady
 from czsl.recipes import Training
 from czsl.train.checkpoint import (
@@ -60,9 +61,10 @@ class _State:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch (from 1) with the lowest held-out score; 0 where none is scored."""
-        scores = [math.inf if e["held_out"] is None else e["held_out"] for e in self.history]
-        return int(np.argmin(scores)) + 1 if scores and min(scores) < math.inf else 0
+        """The epoch (from 1) with the lowest held-out score; 0 where none has a finite one."""
+        found = [math.nan if e["held_out"] is None else e["held_out"] for e in self.history]
+        scores = np.where(np.isfinite(found), found, math.inf)
+        return int(np.argmin(scores)) + 1 if (scores < math.inf).any() else 0
 
 
 def train(
@@ -130,6 +132,8 @@ def train(
     ------
     WriteError
         Where the checkpoint cannot be written.
+    RunError
+        Where rows are held out, and after no epoch their loss is finite.
     """
     sharing = Sharing(ranks)
     if ranks.count > 1:
@@ -174,6 +178,12 @@ def train(
             state.best = {name: value.clone() for name, value in state.average.state_dict().items()}
         if ranks.leads:
             _keep(state, checkpoint)
+    if len(held_out) and not state.best_epoch:
+        raise RunError(
+            f"{stage}: the loss on held-out images is not finite after any of {len(state.history)} "
+            "epochs: training has diverged, and its weights are good for nothing; begin a new run "
+            f"with a lower rate of this stage in the recipe (it is {training.rate:g})"
+        )
     return state.best or dict(state.average.state_dict()), state.history
 
 
