@@ -186,6 +186,47 @@ def test_resume_runs_only_what_is_new(tmp_path):
     assert any(path.stat().st_mtime_ns != when for path, when in before.items())
 
 
+def with_folds(folder, change):
+    """Write the table anew, its fold column changed."""
+    path = folder / "objects.csv"
+    rows = table(path)
+    for row in rows:
+        row["fold"] = change(int(row["fold"]))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_other_folds_in_the_table_run_every_cell_again(tmp_path):
+    folder = write_table(tmp_path / "table")
+    task = Task.of(votes_config(folder, catalogue={"fold": "fold"}), "types", arms=("logistic",))
+    options = {"hardware": ONE_THREAD, "resume": True}
+    compare([task], tmp_path / "out", **options)
+    # Names alone say nothing new: the objects stay together as they were.
+    for change, done in ((lambda fold: fold + 7, 4), (lambda fold: (fold * 7 + 2) % 4, 0)):
+        with_folds(folder, change)
+        told = []
+        compare([task], tmp_path / "out", told=told.append, **options)
+        assert (told[0].done, told[0].total) == (done, 4)
+    anew = compare([task], tmp_path / "new", hardware=ONE_THREAD)
+    resumed = Results(tmp_path / "out").posterior("types", "all", "logistic")
+    assert np.array_equal(resumed, anew.posterior("types", "all", "logistic"))
+
+
+def test_a_posterior_of_other_folds_is_refused(tmp_path):
+    compare([votes_task(tmp_path)], tmp_path / "out", protocol=PROTOCOL, hardware=ONE_THREAD)
+    path = CellStore(tmp_path / "out").path(CellName(1, 2, "types", "all", "logistic"))
+    whole = np.load(path.with_suffix(".npy"))
+    for content in (whole[:1], whole[:, :1]):  # both would spread over the fold
+        np.save(path.with_suffix(".npy"), content)
+        with pytest.raises(RunError, match=r"1-2\.npy: holds a posterior of .*\(100, 2\).* delete"):
+            summarise(tmp_path / "out")
+    path.with_suffix(".npy").unlink()
+    with pytest.raises(RunError, match=r"1-2\.npy: holds no posterior"):
+        summarise(tmp_path / "out")
+
+
 def test_a_damaged_cell_is_named(tmp_path):
     task = votes_task(tmp_path)
     compare([task], tmp_path / "out", protocol=PROTOCOL, hardware=ONE_THREAD)
