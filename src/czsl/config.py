@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from czsl.files import write_text
 from czsl.recipes import Recipe, Settings, make_recipe, recipe_settings
 from czsl.remote import located
 from czsl.sections import (
+    GROUPS,
     CatalogueSettings,
     ClassesSettings,
     CompareSettings,
@@ -71,7 +72,7 @@ class Config(Settings):
     @model_validator(mode="after")
     def _check(self) -> Self:
         slips = [*_question_slips(self.votes), *_class_slips(self), *_debiased_slips(self)]
-        refuse([*slips, *_band_slips(self)])
+        refuse([*slips, *_band_slips(self), *_arm_slips(self.arms)])
         return self
 
     @property
@@ -259,6 +260,15 @@ def _band_slips(config: Config) -> Iterator[str]:
     """Find a pattern of images in bands that are not named."""
     if "{band}" in (config.catalogue.images or "") and not config.images.bands:
         yield "[catalogue] images holds {band}, and [images] names no 'bands'; name them"
+
+
+def _arm_slips(names: Iterable[str]) -> Iterator[str]:
+    """Find names of arms that mean several arms, or make no folder of their own."""
+    for name in names:
+        if name in GROUPS:
+            yield f"[arms] {name!r} is the name of a group of arms; choose another"
+        elif name in ("", ".", "..") or "/" in name:
+            yield f"[arms] {name!r} cannot be the name of a folder; choose a name without '/'"
 
 
 def _headings(votes: Any) -> dict[tuple[Any, ...], str]:

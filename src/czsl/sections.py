@@ -241,6 +241,10 @@ class StretchSettings(Settings):
     minimum: float = 0.0
 
 
+GROUPS = ("tiers", "votes", "fusion", "published", "ablations", "sampling", "images")
+"""Words that stand for several arms: see :func:`czsl.compare.arms.select_arms`."""
+
+
 class CompareSettings(Settings):
     """What ``czsl compare`` compares: ``[compare]``.
 
