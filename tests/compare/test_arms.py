@@ -256,6 +256,16 @@ def test_missing_images_have_no_posterior(tmp_path):
     assert np.isfinite(posterior[~lost]).all()
 
 
+def test_the_ceiling_takes_the_shares_of_all_that_it_learns_from(survey, tmp_path):
+    protocol = Protocol(name="czsl2023", experts=0.4, folds=2)
+    arms = all_arms(survey.config)
+    for name, rows in (("ceiling", "training"), ("experts", "experts")):
+        cell = make_cell(survey, tmp_path, protocol=protocol)
+        arms[name](cell)
+        labels = survey.experts[getattr(cell.split, rows)]
+        assert cell.prior == pytest.approx(np.bincount(labels, minlength=3) / len(labels))
+
+
 def test_an_arm_is_described_by_all_its_settings():
     one = repr(VotesArm(Transfer(kind="logistic")))
     other = repr(VotesArm(Transfer(kind="logistic", extra=False)))

@@ -98,6 +98,33 @@ def test_tables_of_a_comparison(tmp_path):
     assert metrics["logistic"]["n"] == 300
 
 
+def test_the_moved_decision_is_by_what_each_fold_learned_from(tmp_path):
+    config = votes_config(write_table(tmp_path / "table"))
+    task = Task.of(config, "types", arms=("logistic", "logistic_ceiling"))
+    protocol = Protocol(name="czsl2023", experts=0.05, folds=3)
+    out = tmp_path / "out"
+    results = compare([task], out, protocol=protocol, executions=2, hardware=ONE_THREAD)
+    labels, apart = results.labels("types"), set()
+    for arm in task.arms:
+        posterior = results.posterior("types", "all", arm)
+        right = np.zeros(posterior.shape[:2], bool)
+        for name, content in results.cells("types", "all", arm):
+            inside = results.folds("types", name.execution) == name.fold
+            moved = posterior[name.execution - 1, inside] / content["prior"]
+            right[name.execution - 1, inside] = moved.argmax(axis=1) == labels[inside]
+            if arm == "logistic_ceiling":  # it learned from every object of the other folds
+                shares = np.bincount(labels[~inside]) / np.sum(~inside)
+                assert content["prior"] == pytest.approx(shares)
+            apart.add(tuple(content["prior"]))
+        told = next(
+            row
+            for row in table(out / "summary.csv")
+            if (row["arm"], row["set"], row["measure"]) == (arm, "test", "accuracy_moved")
+        )
+        assert float(told["mean"]) == pytest.approx(right.mean(), abs=1e-6)
+    assert len(apart) > 2
+
+
 def test_fewer_experts_only_change_what_learns_from_them(tmp_path):
     compare(
         [votes_task(tmp_path)],

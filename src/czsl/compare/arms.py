@@ -63,6 +63,8 @@ class VotesArm:
                 f"{len(rows)} experts' objects with votes, of {len(np.unique(labels))} class; a "
                 "transfer needs two classes"
             )
+        if self.ceiling:
+            cell.ceiling_prior()
         chosen = resampled(labels, self.sampling, cell.fold_seed)
         if self.sampling != "none":
             cell.even_prior()

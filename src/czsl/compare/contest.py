@@ -93,11 +93,11 @@ class Contest:
 
     def measure(self, arm: str, posterior: Floats) -> Drawn:
         """Measure posteriors of an arm, (execution, object, class), on all draws."""
-        prior = self.results.prior(self.task, self.setting, arm)
+        priors = self.results.prior(self.task, self.setting, arm)
         rare = rarest(self.labels)
         values: dict[str, list[float]] = {name: [] for name in MEASURES}
         drawn: dict[str, list[Floats]] = {name: [] for name in MEASURES}
-        for one in posterior:
+        for one, prior in zip(posterior, priors, strict=True):
             if np.isnan(one).all():
                 found = dict.fromkeys(MEASURES, np.nan)
                 parts = dict.fromkeys(MEASURES, np.full(self.draws, np.nan))

@@ -138,14 +138,21 @@ class Results:
         return posterior
 
     def prior(self, task: str, setting: str, arm: str) -> Floats:
-        """Give the mean shares of the classes among the experts' objects trained on, (class,)."""
-        found = [
-            content["prior"]
-            for _, content in self.cells(task, setting, arm)
-            if content["error"] is None
-        ]
+        """Give the shares of the classes among the experts' objects that a cell learned from.
+
+        Returns
+        -------
+        Array
+            Of the cell that judged each object, shape (execution, object, class); equal shares
+            where it is missing or failed.
+        """
         classes = len(self.classes(task))
-        return np.mean(found, axis=0) if found else np.full(classes, 1 / classes)
+        whole = np.full((self.executions, len(self.labels(task)), classes), 1 / classes)
+        for name, content in self.cells(task, setting, arm):
+            if content["error"] is None:
+                inside = self.folds(task, name.execution) == name.fold
+                whole[name.execution - 1, inside] = content["prior"]
+        return whole
 
     def _folds(self, name: str) -> Path:
         return self.folder / "folds" / f"{name}.npy"
