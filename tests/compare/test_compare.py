@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from czsl.catalogue import majority_probability
 from czsl.compare.compare import compare, read_tasks
 from czsl.compare.plan import CellName, CellStore, Plan, Task, describe_arm, identify_arm
 from czsl.compare.protocols import Protocol
 from czsl.compare.results import Results
+from czsl.compare.statistics import corrected_resampled_t
 from czsl.compare.summary import CELLS, DIFFERENCES, SUMMARY, summarise
 from czsl.compare.sweeps import Setting
 from czsl.errors import ArgumentError, ConfigError, RunError
@@ -33,6 +35,11 @@ def nearest(cell):
     rows = cell.split.experts
     distance = ((votes[cell.scored][:, None] - votes[rows][None]) ** 2).sum(axis=2)
     return np.eye(len(cell.truth.classes))[cell.training.experts[rows[distance.argmin(axis=1)]]]
+
+
+def perfect(cell):
+    """Know everything."""
+    return np.eye(len(cell.truth.classes))[cell.truth.experts[cell.scored]]
 
 
 def broken(cell):
@@ -163,6 +170,52 @@ def test_a_failing_arm_is_reported_and_the_rest_goes_on(tmp_path):
     # Its difference is over the objects that both judge.
     objects = {row["arm"]: row["objects"] for row in table(tmp_path / "out" / "differences.csv")}
     assert objects == {"logistic": "300", "broken": "200"}
+
+
+def guess(cell):
+    """Judge by the votes, and guess where there are none."""
+    shares = majority_probability(cell.catalogue)[cell.scored]
+    return np.where(np.isnan(shares), [0.6, 0.4], shares)
+
+
+def half(cell):
+    """Judge other objects than those of another arm."""
+    posterior = guess(cell)
+    posterior[::2] = np.nan
+    return posterior
+
+
+def test_tests_are_of_the_objects_that_both_judge(tmp_path):
+    rows = table(write_table(tmp_path / "table") / "objects.csv")
+    with (tmp_path / "table" / "objects.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        for place, row in enumerate(rows):
+            lost = dict.fromkeys(("smooth", "disc", "other"), "") if place % 3 == 1 else {}
+            writer.writerow(row | lost)
+    config = votes_config(tmp_path / "table")
+    arms = {"guess": guess, "half": half, "perfect": perfect}
+    task = Task.of(config, "types", arms=("majority",), more=arms)
+    out = tmp_path / "out"
+    results = compare([task], out, executions=2, reference="majority", hardware=ONE_THREAD)
+    found = {(row["arm"], row["measure"]): row for row in table(out / "differences.csv")}
+    # What both judge they judge alike, so that nothing speaks for a difference.
+    for arm, objects in (("guess", "200"), ("half", "100")):
+        for measure in ("accuracy", "log_likelihood", "auc", "gmean_moved"):
+            row = found[arm, measure]
+            told = (row["difference"], row["p"], row["equal"], row["objects"])
+            assert told == ("0", "1", "1", objects)
+    # Against one that is always right the differences are what the majority gets wrong.
+    posterior = results.posterior("types", "all", "majority")
+    known = ~np.isnan(posterior).any(axis=2)
+    wrong = [
+        np.mean((posterior.argmax(axis=2) != results.labels("types"))[execution][inside & judged])
+        for execution, judged in enumerate(known)
+        for fold in range(1, 6)
+        for inside in [results.folds("types", execution + 1) == fold]
+    ]
+    p = float(found["perfect", "accuracy"]["p"])
+    assert p == pytest.approx(corrected_resampled_t(np.array(wrong), 0.25).p, rel=1e-4)
 
 
 def test_an_arm_that_fails_everywhere_has_a_row(tmp_path):
