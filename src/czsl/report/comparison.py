@@ -68,15 +68,15 @@ def comparison_sections(tasks: Sequence[Compared]) -> list[Section]:
     scored = [task for task in tasks if task.arms]
     if not scored:
         raise RunError(
-            f"{tasks[0].results.folder}: every cell failed, there is nothing to report; cells.csv "
-            "has the errors"
+            f"{tasks[0].results.folder}: no arm has a score, every cell failed or judged no object "
+            "of its test fold; cells.csv has the errors"
         )
     if len(tasks) == 1:
         return [*_sections(scored[0]), settings(tasks)]
     grouped = [
         replace(section, group=task.task)
         for task in tasks
-        for section in (_sections(task) if task.arms else [compared(task)])
+        for section in (_sections(task) if task.arms else _without_scores(task))
     ]
     return [_overview(scored), *grouped, settings(tasks)]
 
@@ -96,6 +96,15 @@ def _sections(task: Compared) -> list[Section]:
         calibration(task),
     ]
     return [section for section in made if section is not None]
+
+
+def _without_scores(task: Compared) -> list[Section]:
+    """Make the sections of a task in which no arm has a score: why, and what was compared."""
+    warnings = [Text(text=text, warning=True) for text in cautions(task)]
+    return [
+        Section(title="Result", blocks=[Text(text="No arm has a score."), *warnings]),
+        compared(task),
+    ]
 
 
 def _overview(tasks: Sequence[Compared]) -> Section:
