@@ -256,6 +256,12 @@ class CompareSettings(Settings):
 
     arms: Texts = ("tiers",)
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.arms:
+            refuse(["'arms' is empty; name arms or groups of them, or leave it out"])
+        return self
+
 
 class ImagesSettings(Settings):
     """How cutouts become the arrays that networks see: ``[images]``.

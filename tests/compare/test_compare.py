@@ -416,6 +416,9 @@ def test_twins_and_strangers_are_refused(tmp_path):
         compare([task, task], tmp_path / "out")
     with pytest.raises(ArgumentError, match="tasks: there are none"):
         compare([], tmp_path / "out")
+    bare = Task(name="bare", config=task.config, arms={})
+    with pytest.raises(ArgumentError, match="tasks: 'bare' without any arm; give each"):
+        compare([task, bare], tmp_path / "out")
     with pytest.raises(ArgumentError, match="reference 'best': is not among the arms logistic"):
         compare([task], tmp_path / "out", reference="best")
     assert not (tmp_path / "out").exists()

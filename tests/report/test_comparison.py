@@ -417,6 +417,23 @@ def test_the_command_line_writes_the_report(tmp_path):
     assert (out / "report.html").exists()
 
 
+def test_a_task_without_scores_does_not_hide_the_others(tmp_path):
+    given = ["--folds", "3", "--threads", "1", "--arms", "majority,logistic"]
+    # No expert's object has votes: majority judges nothing, and every cell of logistic fails.
+    (tmp_path / "silent.toml").write_text(without_votes(tmp_path, count=60).to_toml())
+    whole = votes_config(write_table(tmp_path / "whole", count=60))
+    (tmp_path / "whole" / "czsl.toml").write_text(whole.to_toml())
+    both = [str(tmp_path / "silent.toml"), str(tmp_path / "whole")]
+    for configs, code in ((both, 0), (both[:1], 1)):
+        out = tmp_path / f"out{len(configs)}"
+        done = CliRunner().invoke(main, ["compare", *configs, *given, "--out", str(out)])
+        assert done.exit_code == code, done.output
+        why = "no arm has a score, every cell failed, or judged no object of its test fold; see"
+        assert f"{why} {out / 'cells.csv'}" in done.output
+        assert ("volunteers' majority" in done.output) == (code == 0)
+        assert (out / "report.html").exists() == (code == 0)
+
+
 def test_the_real_galaxies_fit_into_a_page(shared_data, tmp_path):
     tasks = read_tasks([shared_data / "gz1"], ("majority", "logistic"))
     compare(tasks, tmp_path / "out", protocol=Protocol(name="czsl2023"), hardware=ONE_THREAD)
