@@ -261,6 +261,11 @@ def test_what_is_not_toml_is_told_with_its_line(tmp_path):
         ({"images": {"crop": 4}}, "'crop' is 4; in pixels it must be 8 or more"),
         ({"images": {"crop": 1.5}}, "'crop' is 1.5; a fraction is above 0 and at most 1.0"),
         ({"images": {"view": 65}}, "'view' is 65; it must be 'size' or less, which is 64"),
+        ({"compare": {"arms": []}}, "[compare]: 'arms' is empty; name arms or groups of them"),
+        ({"arms": {"votes": {}}}, "[arms] 'votes' is the name of a group of arms; choose another"),
+        ({"arms": {"": {}}}, "[arms] '' cannot be the name of a folder; choose a name without '/'"),
+        ({"arms": {"a/b": {}}}, "[arms] 'a/b' cannot be the name of a folder"),
+        ({"arms": {"..": {}}}, "[arms] '..' cannot be the name of a folder"),
     ],
 )
 def test_what_cannot_be_used_is_said_with_what_can(changes, message):

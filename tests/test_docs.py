@@ -14,7 +14,7 @@ import pytest
 
 import czsl
 from czsl.cli import main as cli
-from czsl.compare.arms import GROUPS, TIERS, all_arms
+from czsl.compare.arms import TIERS, all_arms
 from czsl.compare.contest import Contest
 from czsl.compare.differences import DIFFERENCES
 from czsl.compare.measures import MEASURES
@@ -27,6 +27,7 @@ from czsl.decisions import read_costs
 from czsl.errors import CzslError
 from czsl.flags import MEANING, Flag
 from czsl.recipes import RECIPES, recipe_settings
+from czsl.sections import GROUPS
 from scripts import load
 from tiny import quick, tiny_config, write_survey
 from votes_only import compare_votes

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +21,7 @@ from czsl.names import id_slips
 from czsl.recipes import Recipe, Settings, make_recipe, recipe_settings
 from czsl.remote import located
 from czsl.sections import (
+    GROUPS,
     CatalogueSettings,
     ClassesSettings,
     CompareSettings,
@@ -72,7 +73,8 @@ class Config(Settings):
     @model_validator(mode="after")
     def _check(self) -> Self:
         slips = [*_question_slips(self.votes), *_class_slips(self), *_debiased_slips(self)]
-        refuse([*slips, *_band_slips(self), *id_slips(self.catalogue.id, self.classes.names)])
+        names = id_slips(self.catalogue.id, self.classes.names)
+        refuse([*slips, *_band_slips(self), *_arm_slips(self.arms), *names])
         return self
 
     @property
@@ -260,6 +262,15 @@ def _band_slips(config: Config) -> Iterator[str]:
     """Find a pattern of images in bands that are not named."""
     if "{band}" in (config.catalogue.images or "") and not config.images.bands:
         yield "[catalogue] images holds {band}, and [images] names no 'bands'; name them"
+
+
+def _arm_slips(names: Iterable[str]) -> Iterator[str]:
+    """Find names of arms that mean several arms, or make no folder of their own."""
+    for name in names:
+        if name in GROUPS:
+            yield f"[arms] {name!r} is the name of a group of arms; choose another"
+        elif name in ("", ".", "..") or "/" in name:
+            yield f"[arms] {name!r} cannot be the name of a folder; choose a name without '/'"
 
 
 def _headings(votes: Any) -> dict[tuple[Any, ...], str]:

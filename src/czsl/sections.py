@@ -242,6 +242,10 @@ class StretchSettings(Settings):
     minimum: float = 0.0
 
 
+GROUPS = ("tiers", "votes", "fusion", "published", "ablations", "sampling", "images")
+"""Words that stand for several arms: see :func:`czsl.compare.arms.select_arms`."""
+
+
 class CompareSettings(Settings):
     """What ``czsl compare`` compares: ``[compare]``.
 
@@ -252,6 +256,12 @@ class CompareSettings(Settings):
     """
 
     arms: Texts = ("tiers",)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.arms:
+            refuse(["'arms' is empty; name arms or groups of them, or leave it out"])
+        return self
 
 
 class ImagesSettings(Settings):

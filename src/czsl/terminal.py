@@ -186,6 +186,12 @@ def _arm_name(name: str) -> str:
 def show_comparison(folder: Path, metrics: Mapping[str, Any]) -> None:
     """Print the scores of every task's arms on the test folds, and where everything is."""
     for task, arms in (metrics.get("tasks") or {"": metrics["arms"]}).items():
+        if not arms:
+            named = f"{escape(task)}: " if task else ""
+            why = "every cell failed, or judged no object of its test fold"
+            cells = escape(str(folder / "cells.csv"))
+            console.print(f"\n{named}no arm has a score, {why}; see {cells}", soft_wrap=True)
+            continue
         objects = max(score["n"] for score in arms.values())
         title = f"{objects:,} experts' objects, each scored by what never saw it"
         table = layout(

@@ -1,6 +1,7 @@
 """Arms: what each learns from, and how it judges."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from czsl.compare.arms import (
 )
 from czsl.compare.cell import Cell
 from czsl.compare.protocols import Protocol
-from czsl.errors import ArgumentError, CatalogueError
+from czsl.errors import ArgumentError, CatalogueError, ConfigError
 from czsl.model import Hardware
 from czsl.nets.published import PublishedAutoencoder
 from czsl.recipes import Transfer
@@ -127,6 +128,35 @@ def test_an_arm_of_the_configuration_is_a_tier_arm(survey):
     assert chosen["mine"] == RecipeArm(SHORT["default"])
 
 
+def test_an_arm_of_the_configuration_takes_the_place_of_one_that_ships(survey):
+    wide = SHORT["default"].model_copy(update={"width": 77})
+    names = ("experts", "no_transfer", "ceiling", "default_over", "czsl2023_experts", "fused")
+    standard = all_arms(survey.config)
+    for name in names:
+        arms = {**survey.config.arms, name: wide}
+        changed = all_arms(survey.config.model_copy(update={"arms": arms}))
+        assert changed[name].recipe == wide
+        # It is told what it was told before, and all others stay.
+        assert replace(changed[name], recipe=standard[name].recipe) == standard[name]
+        assert [arm for arm in standard if changed[arm] != standard[arm]] == [name]
+
+
+def test_a_default_of_the_configuration_reaches_all_that_is_derived_from_it(survey):
+    wide = SHORT["default"].model_copy(update={"width": 77})
+    config = survey.config.model_copy(update={"arms": {"default": wide}})
+    chosen = select_arms(config, ("ablations", "fused", "default_over"))
+    assert {arm: made.recipe.width for arm, made in chosen.items()} == dict.fromkeys(
+        ("experts", "volunteers", "no_transfer", "ceiling", "default", "fused", "default_over"), 77
+    )
+
+
+def test_arms_without_a_recipe_are_not_given_one(survey):
+    arms = dict.fromkeys(("majority", "probe", "mine", "logistic"), SHORT["default"])
+    config = survey.config.model_copy(update={"arms": arms})
+    with pytest.raises(ConfigError, match=r"3 problems\n.*\[arms.majority\].*\n.*\n.*logistic"):
+        select_arms(config)
+
+
 def test_the_majority_learns_nothing(votes_cell):
     posterior = Majority()(votes_cell)
     assert np.array_equal(posterior, majority_probability(votes_cell.truth))
@@ -224,6 +254,16 @@ def test_missing_images_have_no_posterior(tmp_path):
     lost = cell.scored == 0
     assert np.isnan(posterior[lost]).all()
     assert np.isfinite(posterior[~lost]).all()
+
+
+def test_the_ceiling_takes_the_shares_of_all_that_it_learns_from(survey, tmp_path):
+    protocol = Protocol(name="czsl2023", experts=0.4, folds=2)
+    arms = all_arms(survey.config)
+    for name, rows in (("ceiling", "training"), ("experts", "experts")):
+        cell = make_cell(survey, tmp_path, protocol=protocol)
+        arms[name](cell)
+        labels = survey.experts[getattr(cell.split, rows)]
+        assert cell.prior == pytest.approx(np.bincount(labels, minlength=3) / len(labels))
 
 
 def test_an_arm_is_described_by_all_its_settings():

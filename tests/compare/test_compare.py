@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from czsl.catalogue import majority_probability
 from czsl.compare.compare import compare, read_tasks
 from czsl.compare.plan import CellName, CellStore, Plan, Task, describe_arm, identify_arm
 from czsl.compare.protocols import Protocol
 from czsl.compare.results import Results
+from czsl.compare.statistics import corrected_resampled_t
 from czsl.compare.summary import CELLS, DIFFERENCES, SUMMARY, summarise
 from czsl.compare.sweeps import Setting
 from czsl.errors import ArgumentError, ConfigError, RunError
@@ -33,6 +35,11 @@ def nearest(cell):
     rows = cell.split.experts
     distance = ((votes[cell.scored][:, None] - votes[rows][None]) ** 2).sum(axis=2)
     return np.eye(len(cell.truth.classes))[cell.training.experts[rows[distance.argmin(axis=1)]]]
+
+
+def perfect(cell):
+    """Know everything."""
+    return np.eye(len(cell.truth.classes))[cell.truth.experts[cell.scored]]
 
 
 def broken(cell):
@@ -98,6 +105,33 @@ def test_tables_of_a_comparison(tmp_path):
     assert metrics["logistic"]["n"] == 300
 
 
+def test_the_moved_decision_is_by_what_each_fold_learned_from(tmp_path):
+    config = votes_config(write_table(tmp_path / "table"))
+    task = Task.of(config, "types", arms=("logistic", "logistic_ceiling"))
+    protocol = Protocol(name="czsl2023", experts=0.05, folds=3)
+    out = tmp_path / "out"
+    results = compare([task], out, protocol=protocol, executions=2, hardware=ONE_THREAD)
+    labels, apart = results.labels("types"), set()
+    for arm in task.arms:
+        posterior = results.posterior("types", "all", arm)
+        right = np.zeros(posterior.shape[:2], bool)
+        for name, content in results.cells("types", "all", arm):
+            inside = results.folds("types", name.execution) == name.fold
+            moved = posterior[name.execution - 1, inside] / content["prior"]
+            right[name.execution - 1, inside] = moved.argmax(axis=1) == labels[inside]
+            if arm == "logistic_ceiling":  # it learned from every object of the other folds
+                shares = np.bincount(labels[~inside]) / np.sum(~inside)
+                assert content["prior"] == pytest.approx(shares)
+            apart.add(tuple(content["prior"]))
+        told = next(
+            row
+            for row in table(out / "summary.csv")
+            if (row["arm"], row["set"], row["measure"]) == (arm, "test", "accuracy_moved")
+        )
+        assert float(told["mean"]) == pytest.approx(right.mean(), abs=1e-6)
+    assert len(apart) > 2
+
+
 def test_fewer_experts_only_change_what_learns_from_them(tmp_path):
     compare(
         [votes_task(tmp_path)],
@@ -136,6 +170,52 @@ def test_a_failing_arm_is_reported_and_the_rest_goes_on(tmp_path):
     # Its difference is over the objects that both judge.
     objects = {row["arm"]: row["objects"] for row in table(tmp_path / "out" / "differences.csv")}
     assert objects == {"logistic": "300", "broken": "200"}
+
+
+def guess(cell):
+    """Judge by the votes, and guess where there are none."""
+    shares = majority_probability(cell.catalogue)[cell.scored]
+    return np.where(np.isnan(shares), [0.6, 0.4], shares)
+
+
+def half(cell):
+    """Judge other objects than those of another arm."""
+    posterior = guess(cell)
+    posterior[::2] = np.nan
+    return posterior
+
+
+def test_tests_are_of_the_objects_that_both_judge(tmp_path):
+    rows = table(write_table(tmp_path / "table") / "objects.csv")
+    with (tmp_path / "table" / "objects.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        for place, row in enumerate(rows):
+            lost = dict.fromkeys(("smooth", "disc", "other"), "") if place % 3 == 1 else {}
+            writer.writerow(row | lost)
+    config = votes_config(tmp_path / "table")
+    arms = {"guess": guess, "half": half, "perfect": perfect}
+    task = Task.of(config, "types", arms=("majority",), more=arms)
+    out = tmp_path / "out"
+    results = compare([task], out, executions=2, reference="majority", hardware=ONE_THREAD)
+    found = {(row["arm"], row["measure"]): row for row in table(out / "differences.csv")}
+    # What both judge they judge alike, so that nothing speaks for a difference.
+    for arm, objects in (("guess", "200"), ("half", "100")):
+        for measure in ("accuracy", "log_likelihood", "auc", "gmean_moved"):
+            row = found[arm, measure]
+            told = (row["difference"], row["p"], row["equal"], row["objects"])
+            assert told == ("0", "1", "1", objects)
+    # Against one that is always right the differences are what the majority gets wrong.
+    posterior = results.posterior("types", "all", "majority")
+    known = ~np.isnan(posterior).any(axis=2)
+    wrong = [
+        np.mean((posterior.argmax(axis=2) != results.labels("types"))[execution][inside & judged])
+        for execution, judged in enumerate(known)
+        for fold in range(1, 6)
+        for inside in [results.folds("types", execution + 1) == fold]
+    ]
+    p = float(found["perfect", "accuracy"]["p"])
+    assert p == pytest.approx(corrected_resampled_t(np.array(wrong), 0.25).p, rel=1e-4)
 
 
 def test_an_arm_that_fails_everywhere_has_a_row(tmp_path):
@@ -184,6 +264,47 @@ def test_resume_runs_only_what_is_new(tmp_path):
     )
     assert told[-1].total == 6
     assert any(path.stat().st_mtime_ns != when for path, when in before.items())
+
+
+def with_folds(folder, change):
+    """Write the table anew, its fold column changed."""
+    path = folder / "objects.csv"
+    rows = table(path)
+    for row in rows:
+        row["fold"] = change(int(row["fold"]))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def test_other_folds_in_the_table_run_every_cell_again(tmp_path):
+    folder = write_table(tmp_path / "table")
+    task = Task.of(votes_config(folder, catalogue={"fold": "fold"}), "types", arms=("logistic",))
+    options = {"hardware": ONE_THREAD, "resume": True}
+    compare([task], tmp_path / "out", **options)
+    # Names alone say nothing new: the objects stay together as they were.
+    for change, done in ((lambda fold: fold + 7, 4), (lambda fold: (fold * 7 + 2) % 4, 0)):
+        with_folds(folder, change)
+        told = []
+        compare([task], tmp_path / "out", told=told.append, **options)
+        assert (told[0].done, told[0].total) == (done, 4)
+    anew = compare([task], tmp_path / "new", hardware=ONE_THREAD)
+    resumed = Results(tmp_path / "out").posterior("types", "all", "logistic")
+    assert np.array_equal(resumed, anew.posterior("types", "all", "logistic"))
+
+
+def test_a_posterior_of_other_folds_is_refused(tmp_path):
+    compare([votes_task(tmp_path)], tmp_path / "out", protocol=PROTOCOL, hardware=ONE_THREAD)
+    path = CellStore(tmp_path / "out").path(CellName(1, 2, "types", "all", "logistic"))
+    whole = np.load(path.with_suffix(".npy"))
+    for content in (whole[:1], whole[:, :1]):  # both would spread over the fold
+        np.save(path.with_suffix(".npy"), content)
+        with pytest.raises(RunError, match=r"1-2\.npy: holds a posterior of .*\(100, 2\).* delete"):
+            summarise(tmp_path / "out")
+    path.with_suffix(".npy").unlink()
+    with pytest.raises(RunError, match=r"1-2\.npy: holds no posterior"):
+        summarise(tmp_path / "out")
 
 
 def test_a_damaged_cell_is_named(tmp_path):
@@ -295,6 +416,9 @@ def test_twins_and_strangers_are_refused(tmp_path):
         compare([task, task], tmp_path / "out")
     with pytest.raises(ArgumentError, match="tasks: there are none"):
         compare([], tmp_path / "out")
+    bare = Task(name="bare", config=task.config, arms={})
+    with pytest.raises(ArgumentError, match="tasks: 'bare' without any arm; give each"):
+        compare([task, bare], tmp_path / "out")
     with pytest.raises(ArgumentError, match="reference 'best': is not among the arms logistic"):
         compare([task], tmp_path / "out", reference="best")
     assert not (tmp_path / "out").exists()

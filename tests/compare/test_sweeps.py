@@ -97,13 +97,32 @@ def test_names_come_back():
     assert Setting.named("all") == Setting()
 
 
+def test_settings_are_called_by_the_values_given():
+    given = "volunteers=1234567,1234568,1e6,1234567890123"
+    names = ["1e+06", "1234567", "1234568", "1234567890123"]
+    settings = read_sweep(given)
+    assert [setting.name for setting in settings] == [f"volunteers={name}" for name in names]
+    assert [Setting.named(setting.name) for setting in settings] == settings
+    fine = read_sweep("confidence=0.12345678,0.5,0.95")
+    assert [one.name.partition("=")[2] for one in fine] == ["0.12345678", "0.5", "0.95"]
+    assert Setting.named(fine[0].name) == fine[0]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("confident", "there is no such sweep; did you mean 'confidence'"),
         ("confidence=1.5", "values are fractions from 0 to 1"),
-        ("experts=0", "values are numbers from 1"),
-        ("votes=few", "values are numbers from 1, separated by commas; for example votes=3,5,10"),
+        ("confidence=nan", "values are fractions from 0 to 1"),
+        ("experts=0", "values are whole numbers from 1"),
+        ("experts=20.7", "values are whole numbers from 1"),
+        ("experts=20,inf", "values are whole numbers from 1"),
+        ("unlabelled=-1", "values are whole numbers from 0"),
+        ("votes=2.5", "values are whole numbers from 1"),
+        (
+            "votes=few",
+            "values are whole numbers from 1, separated by commas; for example votes=3,5,10",
+        ),
     ],
 )
 def test_what_is_no_sweep_is_told(text, message):

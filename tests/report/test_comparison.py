@@ -327,6 +327,71 @@ def test_where_every_cell_failed_the_reason_is_told(tmp_path):
         write_report(tmp_path / "out")
 
 
+def without_votes(folder, **more):
+    """Describe a table in which experts and volunteers have seen other objects."""
+    path = write_table(folder, **more) / "objects.csv"
+    head, *lines = path.read_text().splitlines()
+    parted = []
+    for index, line in enumerate(lines):
+        name, smooth, disc, other, *rest, expert, fold = line.split(",")
+        if index % 2:
+            smooth = disc = other = ""
+        else:
+            expert = ""
+        parted.append(",".join([name, smooth, disc, other, *rest, expert, fold]))
+    path.write_text("\n".join([head, *parted]) + "\n")
+    return votes_config(folder)
+
+
+def constant(cell):
+    """Judge by the shares of the classes."""
+    return np.tile(cell.prior, (len(cell.scored), 1))
+
+
+def test_an_arm_that_judges_nothing_is_named_and_the_others_stay(tmp_path):
+    parted = without_votes(tmp_path / "parted", count=80)
+    whole = votes_config(write_table(tmp_path / "whole", count=60))
+    tasks = [
+        Task.of(parted, "parted", arms=("majority",), more={"constant": constant}),
+        Task.of(parted, "silent", arms=("majority",)),
+        Task.of(whole, "whole", arms=("majority",)),
+    ]
+    out = tmp_path / "out"
+    compare(tasks, out, reference="majority", hardware=ONE_THREAD)
+    rows = [row for row in table(out / "summary.csv") if row["set"] == "test"]
+    nothing = [row for row in rows if row["arm"] == "majority" and row["task"] != "whole"]
+    assert [(row["mean"], row["folds"], row["failures"]) for row in nothing] == [("", "5", "0")] * 2
+    metrics = json.loads((out / "metrics.json").read_text())["tasks"]
+    assert {task: list(arms) for task, arms in metrics.items()} == {
+        "parted": ["constant"],
+        "silent": [],
+        "whole": ["majority"],
+    }
+    sections = read_page(write_report(out)).sections
+    why = "volunteers' majority judged no object of the test folds, and has no score"
+    assert why in sections["parted-result"]
+    assert why in sections["silent-result"]
+    assert "No arm has a score" in sections["silent-result"]
+    assert why not in sections["whole-result"]
+
+
+def test_arms_that_judge_no_object_in_common_have_no_difference(tmp_path):
+    def judged(cell, start):
+        posterior = constant(cell)
+        posterior[start::2] = np.nan
+        return posterior
+
+    config = votes_config(write_table(tmp_path / "table", count=60))
+    more = {"even": lambda cell: judged(cell, 1), "odd": lambda cell: judged(cell, 0)}
+    out = tmp_path / "out"
+    compare([Task(name="types", config=config, arms=more)], out, hardware=ONE_THREAD)
+    found = {
+        (row["difference"], row["p"], row["objects"]) for row in table(out / "differences.csv")
+    }
+    assert found == {("", "", "0")}
+    assert "differences-to-odd" not in read_page(write_report(out)).sections
+
+
 def test_a_comparison_that_was_not_summed_up_is_refused(images, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(images, copy, ignore=shutil.ignore_patterns("stages"))
@@ -350,6 +415,23 @@ def test_the_command_line_writes_the_report(tmp_path):
     again = CliRunner().invoke(main, ["report", str(out)])
     assert again.exit_code == 0, again.output
     assert (out / "report.html").exists()
+
+
+def test_a_task_without_scores_does_not_hide_the_others(tmp_path):
+    given = ["--folds", "3", "--threads", "1", "--arms", "majority,logistic"]
+    # No expert's object has votes: majority judges nothing, and every cell of logistic fails.
+    (tmp_path / "silent.toml").write_text(without_votes(tmp_path, count=60).to_toml())
+    whole = votes_config(write_table(tmp_path / "whole", count=60))
+    (tmp_path / "whole" / "czsl.toml").write_text(whole.to_toml())
+    both = [str(tmp_path / "silent.toml"), str(tmp_path / "whole")]
+    for configs, code in ((both, 0), (both[:1], 1)):
+        out = tmp_path / f"out{len(configs)}"
+        done = CliRunner().invoke(main, ["compare", *configs, *given, "--out", str(out)])
+        assert done.exit_code == code, done.output
+        why = "no arm has a score, every cell failed, or judged no object of its test fold; see"
+        assert f"{why} {out / 'cells.csv'}" in done.output
+        assert ("volunteers' majority" in done.output) == (code == 0)
+        assert (out / "report.html").exists() == (code == 0)
 
 
 def test_the_real_galaxies_fit_into_a_page(shared_data, tmp_path):

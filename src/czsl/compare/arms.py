@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,11 @@ from czsl.compare.cell import Arm, Cell
 from czsl.compare.fusions import FUSIONS, FusionArm
 from czsl.compare.recipe_arm import RecipeArm, spread
 from czsl.config import Config
-from czsl.errors import ArgumentError, CatalogueError, nearest
+from czsl.errors import ArgumentError, CatalogueError, ConfigError, Problems, nearest
 from czsl.nets.network import make_network
 from czsl.nets.published import PublishedEncoder
 from czsl.recipes import Recipe, Training, Transfer, recipe_settings
+from czsl.sections import GROUPS
 from czsl.stages.calibrate import softmax
 from czsl.stages.head import STRENGTHS, turned_features
 from czsl.stages.logistic import fit_logistic
@@ -62,6 +63,8 @@ class VotesArm:
                 f"{len(rows)} experts' objects with votes, of {len(np.unique(labels))} class; a "
                 "transfer needs two classes"
             )
+        if self.ceiling:
+            cell.ceiling_prior()
         chosen = resampled(labels, self.sampling, cell.fold_seed)
         if self.sampling != "none":
             cell.even_prior()
@@ -203,15 +206,21 @@ def tier_recipes(recipe: Recipe, changed: Mapping[str, Recipe] | None = None) ->
 def all_arms(config: Config) -> dict[str, Arm]:
     """Give every arm that a configuration can have, by name.
 
-    Arms of the configuration's ``[arms]`` are among them; those called ``czsl2023`` and
-    ``default`` change what the other arms are derived from.
+    Arms of the configuration's ``[arms]`` are among them. One that is called like an arm
+    that ships gives that arm its recipe; those called ``czsl2023`` and ``default`` change what
+    the other arms are derived from.
 
     Parameters
     ----------
     config
         Its recipe is the arm ``default``.
+
+    Raises
+    ------
+    ConfigError
+        Where ``[arms]`` gives a recipe to an arm that has none.
     """
-    tiers = tier_recipes(config.recipe, config.arms)
+    tiers = tier_recipes(config.arms.get("default", config.recipe), config.arms)
     default, published = tiers["default"], tiers["czsl2023"]
     arms: dict[str, Arm] = {
         "experts": RecipeArm(tiers["experts"]),
@@ -229,8 +238,23 @@ def all_arms(config: Config) -> dict[str, Arm]:
         changes = {"sampling": sampling}
         arms[f"default_{sampling}"] = RecipeArm(default.model_copy(update=changes))
         arms[f"czsl2023_{sampling}"] = RecipeArm(published.model_copy(update=changes))
-    more = {name: RecipeArm(recipe) for name, recipe in config.arms.items() if name not in arms}
-    return arms | more
+    return arms | _configured_arms(config, arms)
+
+
+def _configured_arms(config: Config, arms: Mapping[str, Arm]) -> dict[str, Arm]:
+    """Give the arms of ``[arms]``; one that ships stays what it is, but for its recipe."""
+    problems = Problems()
+    found: dict[str, Arm] = {}
+    for name, recipe in config.arms.items():
+        shipped = arms.get(name, RecipeArm(recipe))
+        if isinstance(shipped, RecipeArm | FusionArm):
+            found[name] = replace(shipped, recipe=recipe)
+        else:
+            problems.add(
+                f"[arms.{name}]", "this arm ships and has no recipe", "choose another name"
+            )
+    problems.raise_if_fatal(ConfigError)
+    return found
 
 
 def _fusion_arms(config: Config, default: Recipe) -> dict[str, Arm]:
@@ -307,9 +331,6 @@ ARM_NAMES = {
     "gravity_spy": "Gravity Spy",
 }
 """What tables call an arm; others go by their own name."""
-
-GROUPS = ("tiers", "votes", "fusion", "published", "ablations", "sampling", "images")
-"""Words that stand for several arms: see :func:`select_arms`."""
 
 
 def select_arms(config: Config, names: Sequence[str] = ("tiers",)) -> dict[str, Arm]:

@@ -51,7 +51,8 @@ class Cell:
     ----------
     prior : (class,)
         Shares of the classes that the posterior takes for granted, for the moved decision:
-        those among the objects of L, unless an arm that samples otherwise sets them.
+        those among the objects of L, unless an arm that learns from others, or samples
+        otherwise, sets them.
     sets : (scored, class)
         Whether each class is in the set of each scored object; None unless an arm sets it.
     """
@@ -67,14 +68,16 @@ class Cell:
     sets: NDArray[np.bool_] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        taught = self.truth.experts[self.split.experts]
-        counts = np.bincount(taught[taught >= 0], minlength=len(self.truth.classes))
-        self.prior: Floats = counts / max(counts.sum(), 1)
+        self.prior = self._shares(self.split.experts)
 
     @property
     def fold_seed(self) -> int:
         """A seed of this fold's own."""
         return self.seed * 1000 + self.fold
+
+    def ceiling_prior(self) -> None:
+        """Take the shares of the classes among all training objects, as ``ceiling`` has them."""
+        self.prior = self._shares(self.split.training)
 
     def even_prior(self) -> None:
         """Take classes for equally common, as over- and under-sampling make them."""
@@ -133,6 +136,13 @@ class Cell:
             seed=self.seed,
             report=self.report,
         )
+
+    def _shares(self, rows: Rows) -> Floats:
+        """Give the shares of the classes among some rows, shape (class,)."""
+        taught = self.truth.experts[rows]
+        counts = np.bincount(taught[taught >= 0], minlength=len(self.truth.classes))
+        shares: Floats = counts / max(counts.sum(), 1)
+        return shares
 
     def _learnable(self, named: Rows) -> Catalogue:
         """Hide all classes but those of some rows, and all votes but those of L and A."""

@@ -132,13 +132,18 @@ def read_metrics(folder: Path) -> dict[str, Any]:
 
 
 def _check(tasks: Sequence[Task], reference: str | None) -> None:
-    """Refuse tasks of one name, and a reference that is nowhere among the arms."""
+    """Refuse tasks of one name or without arms, and a reference that is not among the arms."""
     names = [task.name for task in tasks]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:
         raise ArgumentError(
             f"tasks: {', '.join(map(repr, twice)) or 'there are none'}; give each task a name "
             "of its own, which is that of its file"
+        )
+    bare = [task.name for task in tasks if not task.arms]
+    if bare:
+        raise ArgumentError(
+            f"tasks: {', '.join(map(repr, bare))} without any arm; give each task one at least"
         )
     arms = {arm for task in tasks for arm in task.arms}
     if reference is not None and reference not in arms:

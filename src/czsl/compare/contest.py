@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,12 @@ from numpy.typing import NDArray
 from czsl.compare.measures import MEASURES, prepare, rarest, shared
 from czsl.compare.results import Results
 from czsl.compare.statistics import Draws, Interval, two_level_bootstrap
+from czsl.scores import known_rows
 
 Floats = NDArray[np.float64]
+
+Scores = dict[str, float | None]
+"""Measures of a cell by their names; None where undefined."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,13 +96,22 @@ class Contest:
         """Each arm's measures."""
         return {arm: self.measure(arm, posterior) for arm, posterior in self.posteriors.items()}
 
+    @cached_property
+    def ended(self) -> dict[str, dict[tuple[int, int], dict[str, Any]]]:
+        """What each arm's cells that ended well say, by execution and fold."""
+        found: dict[str, dict[tuple[int, int], dict[str, Any]]] = {}
+        for arm in self.results.arms(self.task):
+            cells = self.results.cells(self.task, self.setting, arm)
+            found[arm] = {(n.execution, n.fold): c for n, c in cells if c["error"] is None}
+        return found
+
     def measure(self, arm: str, posterior: Floats) -> Drawn:
         """Measure posteriors of an arm, (execution, object, class), on all draws."""
-        prior = self.results.prior(self.task, self.setting, arm)
+        priors = self.results.prior(self.task, self.setting, arm)
         rare = rarest(self.labels)
         values: dict[str, list[float]] = {name: [] for name in MEASURES}
         drawn: dict[str, list[Floats]] = {name: [] for name in MEASURES}
-        for one in posterior:
+        for one, prior in zip(posterior, priors, strict=True):
             if np.isnan(one).all():
                 found = dict.fromkeys(MEASURES, np.nan)
                 parts = dict.fromkeys(MEASURES, np.full(self.draws, np.nan))
@@ -122,3 +136,37 @@ class Contest:
         pairs = [shared(one, other) for one, other in zip(first, second, strict=True)]
         mine = self.measure(arm, np.stack([pair[0] for pair in pairs]))
         return mine.less(self.measure(reference, np.stack([pair[1] for pair in pairs])))
+
+    def fold_scores(self, arm: str, reference: str) -> list[tuple[Scores, Scores]]:
+        """Score the test folds that two arms have ended, on the objects that both judge.
+
+        Returns
+        -------
+        list
+            The scores of both, for each fold of each execution.
+        """
+        mine, theirs = self.ended[arm], self.ended[reference]
+        return [
+            self._fold_scores((arm, mine[cell]), (reference, theirs[cell]), *cell)
+            for cell in mine
+            if cell in theirs
+        ]
+
+    def _fold_scores(
+        self,
+        first: tuple[str, dict[str, Any]],
+        second: tuple[str, dict[str, Any]],
+        execution: int,
+        fold: int,
+    ) -> tuple[Scores, Scores]:
+        """Score a test fold of two arms, each with what its cell says."""
+        inside = self.results.folds(self.task, execution) == fold
+        one, other = (self.posteriors[arm][execution - 1, inside] for arm, _ in (first, second))
+        if np.array_equal(known_rows(one), known_rows(other)):
+            return first[1]["scores"]["test"], second[1]["scores"]["test"]
+        labels = self.labels[inside]
+        scored = [
+            prepare(both, labels, np.array(content["prior"]), rare=content["rare"]).values()
+            for both, (_, content) in zip(shared(one, other), (first, second), strict=True)
+        ]
+        return dict(scored[0]), dict(scored[1])

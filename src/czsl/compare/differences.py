@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from czsl.compare.contest import Contest
+from czsl.compare.contest import Contest, Scores
 from czsl.compare.measures import LOWER_IS_BETTER, MEASURES
 from czsl.compare.statistics import (
     bayesian_correlated_t,
@@ -84,6 +84,8 @@ def _pair_rows(contest: Contest, arm: str, reference: str) -> list[Row]:
     drawn = contest.difference(arm, reference)
     judged = known_rows(contest.posteriors[arm])
     both = judged & known_rows(contest.posteriors[reference])
+    scores = contest.fold_scores(arm, reference)
+    folds = max((fold for _, fold in contest.ended[arm]), default=1)
     rows = []
     for measure in MEASURES:
         found = drawn.interval(measure, contest.bootstrap)
@@ -98,7 +100,7 @@ def _pair_rows(contest: Contest, arm: str, reference: str) -> list[Row]:
                 "low": found.low,
                 "high": found.high,
                 "verdict": verdict(found.low, found.high, measure in LOWER_IS_BETTER),
-                **_tests(contest, arm, reference, measure),
+                **_tests(scores, folds, measure),
                 "objects": int(both.sum(axis=1).max()),
                 "executions": found.executions,
             }
@@ -106,22 +108,10 @@ def _pair_rows(contest: Contest, arm: str, reference: str) -> list[Row]:
     return rows
 
 
-def _tests(contest: Contest, arm: str, reference: str, measure: str) -> Row:
-    """Test the differences of the cells that both arms have ended."""
-    found = []
-    for one in (arm, reference):
-        cells = contest.results.cells(contest.task, contest.setting, one)
-        found.append(
-            {
-                (name.execution, name.fold): content["scores"]["test"][measure]
-                for name, content in cells
-                if content["error"] is None
-            }
-        )
-    mine, theirs = found
-    pairs = [(mine[cell], theirs[cell]) for cell in mine if cell in theirs]
+def _tests(scores: Sequence[tuple[Scores, Scores]], folds: int, measure: str) -> Row:
+    """Test the differences of the test folds of two arms."""
+    pairs = [(mine[measure], theirs[measure]) for mine, theirs in scores]
     differences = np.array([a - b for a, b in pairs if a is not None and b is not None])
-    folds = max((fold for _, fold in mine), default=1)
     share = 1 / max(folds - 1, 1)
     resampled = corrected_resampled_t(differences, share)
     bayesian = bayesian_correlated_t(differences, share)

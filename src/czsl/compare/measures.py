@@ -168,7 +168,8 @@ def prepare(
     labels
         True class, shape (object,).
     prior
-        Shares of the classes among the training experts, shape (class,).
+        Shares of the classes among the training experts, shape (class,), or (object, class)
+        where objects were judged by what learned from others.
     rare
         The class of ``average_precision``; without it that of :func:`rarest`.
 
@@ -192,7 +193,8 @@ def prepare(
     posterior[~known] = np.nan
     occurring = np.unique(labels[known] if known.any() else labels).tolist()
     rankings = {k: rank_class(posterior[:, k], labels == k) for k in {*occurring, rare}}
-    columns = _columns(posterior[known], labels[known], prior, np.array(occurring))
+    priors = np.broadcast_to(prior, posterior.shape)[known]
+    columns = _columns(posterior[known], labels[known], priors, np.array(occurring))
     return Prepared(
         columns={name: _placed(block, known) for name, block in columns.items()},
         rankings=tuple(rankings[k] for k in occurring),
@@ -212,7 +214,7 @@ def decide(posterior: Floats, prior: Floats | None = None) -> Labels:
     posterior
         Shape (object, class).
     prior
-        Shares of the classes among the training experts, shape (class,).
+        Shares of the classes among the training experts, shape (class,) or (object, class).
 
     Examples
     --------
@@ -336,8 +338,9 @@ def _check_arrays(posterior: Floats, labels: Labels, prior: Floats, rare: int | 
         )
     if rare is not None and not 0 <= rare < classes:
         raise ArgumentError(f"rare is {rare}; it is a class from 0 to {classes - 1}")
-    if prior.shape != (classes,) or not (prior >= 0).all() or not prior.any():
+    shaped = prior.shape in ((classes,), posterior.shape)
+    if not shaped or not (prior >= 0).all() or not prior.any(axis=-1).all():
         raise ArgumentError(
             f"prior is {prior.tolist()}; it is a share for each of the {classes} classes, zero or "
-            "more, of the training experts"
+            "more, of the training experts, for all objects or for each"
         )

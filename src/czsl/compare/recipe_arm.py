@@ -43,6 +43,8 @@ class RecipeArm:
     def __call__(self, cell: Cell) -> Floats:
         """Fit and judge."""
         learned = fit_recipe(cell, self.recipe, ceiling=self.ceiling)
+        if self.ceiling:
+            cell.ceiling_prior()
         if self.recipe.sampling != "none":
             cell.even_prior()
         posterior = judged_images(cell, self.recipe, learned, cell.scored)

@@ -108,25 +108,51 @@ class Results:
         Array
             Shape (execution, object, class), objects as in :meth:`labels`; NaN where a cell
             is missing or failed, or has no posterior of an object.
+
+        Raises
+        ------
+        RunError
+            Where a cell's posterior is not of the objects of its fold.
         """
         shape = (self.executions, len(self.labels(task)), len(self.classes(task)))
         whole = np.full(shape, np.nan)
-        store = CellStore(self.folder)
         for name, content in self.cells(task, setting, arm):
             if content["error"] is None:
                 inside = self.folds(task, name.execution) == name.fold
-                whole[name.execution - 1, inside] = store.posterior(name)
+                expected = (int(inside.sum()), shape[2])
+                whole[name.execution - 1, inside] = self._cell_posterior(name, expected)
         return whole
 
+    def _cell_posterior(self, name: CellName, shape: tuple[int, int]) -> Floats:
+        """Read a cell's posterior; refuse one that is not of the objects of its fold."""
+        store = CellStore(self.folder)
+        posterior = store.posterior(name)
+        if posterior is None or posterior.shape != shape:
+            path = store.path(name)
+            found = "no posterior" if posterior is None else f"a posterior of {posterior.shape}"
+            raise RunError(
+                f"{path.with_suffix('.npy')}: holds {found}, and the fold holds (object, class) "
+                f"{shape}; the cell is of other folds or was damaged: delete {path} and go on with "
+                "'czsl compare' and --resume, and it runs again"
+            )
+        return posterior
+
     def prior(self, task: str, setting: str, arm: str) -> Floats:
-        """Give the mean shares of the classes among the experts' objects trained on, (class,)."""
-        found = [
-            content["prior"]
-            for _, content in self.cells(task, setting, arm)
-            if content["error"] is None
-        ]
+        """Give the shares of the classes among the experts' objects that a cell learned from.
+
+        Returns
+        -------
+        Array
+            Of the cell that judged each object, shape (execution, object, class); equal shares
+            where it is missing or failed.
+        """
         classes = len(self.classes(task))
-        return np.mean(found, axis=0) if found else np.full(classes, 1 / classes)
+        whole = np.full((self.executions, len(self.labels(task)), classes), 1 / classes)
+        for name, content in self.cells(task, setting, arm):
+            if content["error"] is None:
+                inside = self.folds(task, name.execution) == name.fold
+                whole[name.execution - 1, inside] = content["prior"]
+        return whole
 
     def _folds(self, name: str) -> Path:
         return self.folder / "folds" / f"{name}.npy"

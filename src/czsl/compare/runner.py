@@ -335,5 +335,7 @@ def _content(catalogue: Catalogue) -> str:
     votes = [np.nan_to_num(question.fractions, nan=-1) for question in catalogue.questions]
     totals = [np.nan_to_num(question.total, nan=-1) for question in catalogue.questions]
     parts = [catalogue.experts, np.nan_to_num(catalogue.extra, nan=-1), *votes, *totals]
+    if catalogue.folds is not None:
+        parts.append(catalogue.folds[catalogue.is_expert])
     ids = "\n".join(catalogue.ids.tolist()).encode()
     return fingerprint(ids, *(np.ascontiguousarray(part).tobytes() for part in parts))

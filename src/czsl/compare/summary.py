@@ -98,13 +98,15 @@ def summary_rows(contest: Contest) -> Iterator[Row]:
             "folds": len({name.fold for name, _ in good}),
             "failures": len(cells) - len(good),
         }
-        if not good:
+        # Nothing where every cell failed, or no object could be judged: without votes, say.
+        measured = contest.measured.get(arm)
+        if measured is None:
             yield {**shared_by, "set": "test", "measure": "accuracy", **counts}
-            continue
-        for measure in MEASURES:
-            found = contest.measured[arm].interval(measure, contest.bootstrap)
-            limits = {"mean": found.mean, "low": found.low, "high": found.high}
-            yield {**shared_by, "set": "test", "measure": measure, **limits, **counts}
+        else:
+            for measure in MEASURES:
+                found = measured.interval(measure, contest.bootstrap)
+                limits = {"mean": found.mean, "low": found.low, "high": found.high}
+                yield {**shared_by, "set": "test", "measure": measure, **limits, **counts}
         for name, measure in itertools.product(SETS[1:], MEASURES):
             values = _by_execution(good, name, measure)
             if len(values):

@@ -45,6 +45,8 @@ class Setting:
     --------
     >>> Setting("experts", 50.0).name, Setting().name
     ('experts=50', 'all')
+    >>> Setting("volunteers", 1234567.0).name
+    'volunteers=1234567'
     """
 
     sweep: str | None = None
@@ -53,7 +55,7 @@ class Setting:
     @property
     def name(self) -> str:
         """What files and tables call it."""
-        return BASE if self.sweep is None else f"{self.sweep}={self.value:g}"
+        return BASE if self.sweep is None else f"{self.sweep}={_spelled(self.value)}"
 
     @classmethod
     def named(cls, name: str) -> Setting:
@@ -66,6 +68,14 @@ class Setting:
         """
         sweep, _, value = name.partition("=")
         return cls() if name == BASE else cls(sweep, float(value))
+
+
+def _spelled(value: float) -> str:
+    """Write a value so that it is read back as it was: six digits where they are enough."""
+    short = f"{value:g}"
+    if float(short) == value:
+        return short
+    return str(int(value)) if value.is_integer() else repr(value)
 
 
 def read_sweep(text: str) -> list[Setting]:
@@ -91,10 +101,13 @@ def read_sweep(text: str) -> list[Setting]:
         values = [float(value) for value in given.split(",")] if given else list(SWEEPS[name])
     except ValueError:
         values = [np.nan]
-    low, high = (0.0, 1.0) if name == "confidence" else (0.0, np.inf)
-    least = 1.0 if name in ("experts", "votes") else low
-    if not all(least <= value <= high for value in values):
-        allowed = "fractions from 0 to 1" if high == 1 else f"numbers from {least:g}"
+    least = 1.0 if name in ("experts", "votes") else 0.0
+    if name == "confidence":
+        allowed, good = "fractions from 0 to 1", [0 <= value <= 1 for value in values]
+    else:
+        allowed = f"whole numbers from {least:g}"
+        good = [value >= least and value.is_integer() for value in values]
+    if not all(good):
         raise ArgumentError(
             f"sweep {text!r}: values are {allowed}, separated by commas; for example "
             f"{name}={','.join(f'{value:g}' for value in SWEEPS[name][:3])}"

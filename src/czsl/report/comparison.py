@@ -35,12 +35,14 @@ def write_comparison_report(folder: str | Path) -> Path:
     MissingExtraError
         Where Jinja2 or matplotlib is not installed.
     RunError
-        Where the folder holds no comparison, or one that was not summed up.
+        Where the folder holds no comparison, one that was not summed up, or one in which no
+        arm of any task has a score.
     WriteError
         Where the page cannot be written.
     """
-    require_report()
     tasks = read_comparison(Path(folder))
+    _refuse_without_scores(tasks)
+    require_report()
     path = Path(folder) / PAGE
     names = ", ".join(task.task for task in tasks)
     write_page(
@@ -58,27 +60,26 @@ def comparison_sections(tasks: Sequence[Compared]) -> list[Section]:
     Parameters
     ----------
     tasks
-        The tasks of one comparison.
-
-    Raises
-    ------
-    RunError
-        Where no arm of any task has a score.
+        The tasks of one comparison, one at least of which has an arm with a score.
     """
     scored = [task for task in tasks if task.arms]
-    if not scored:
-        raise RunError(
-            f"{tasks[0].results.folder}: every cell failed, there is nothing to report; cells.csv "
-            "has the errors"
-        )
     if len(tasks) == 1:
         return [*_sections(scored[0]), settings(tasks)]
     grouped = [
         replace(section, group=task.task)
         for task in tasks
-        for section in (_sections(task) if task.arms else [compared(task)])
+        for section in (_sections(task) if task.arms else _without_scores(task))
     ]
     return [_overview(scored), *grouped, settings(tasks)]
+
+
+def _refuse_without_scores(tasks: Sequence[Compared]) -> None:
+    """Refuse a comparison in which no arm of any task has a score."""
+    if not any(task.arms for task in tasks):
+        raise RunError(
+            f"{tasks[0].results.folder}: no arm has a score, every cell failed or judged no object "
+            "of its test fold; cells.csv has the errors"
+        )
 
 
 def _sections(task: Compared) -> list[Section]:
@@ -96,6 +97,15 @@ def _sections(task: Compared) -> list[Section]:
         calibration(task),
     ]
     return [section for section in made if section is not None]
+
+
+def _without_scores(task: Compared) -> list[Section]:
+    """Make the sections of a task in which no arm has a score: why, and what was compared."""
+    warnings = [Text(text=text, warning=True) for text in cautions(task)]
+    return [
+        Section(title="Result", blocks=[Text(text="No arm has a score."), *warnings]),
+        compared(task),
+    ]
 
 
 def _overview(tasks: Sequence[Compared]) -> Section:

@@ -43,7 +43,7 @@ def cautions(task: Compared) -> list[str]:
             f"Too uncertain to conclude: the interval of the accuracy is wider than {WIDE:g} for "
             f"{names}. More executions or more experts' objects would narrow it."
         )
-    return [*found, *_collapses(task), *_failed(task)]
+    return [*found, *_collapses(task), *_failed(task), *_judged_nothing(task)]
 
 
 def compared(task: Compared) -> Section:
@@ -222,7 +222,7 @@ def _collapses(task: Compared) -> list[str]:
     """Count transfers that collapsed."""
     counted = []
     for arm in task.arms:
-        good = [content for _, content in task.cells(arm) if content["error"] is None]
+        good = _good(task, arm)
         collapsed = sum(content["collapsed"] for content in good)
         if collapsed:
             counted.append(f"{task.name(arm)} in {collapsed} of {len(good)} cells")
@@ -240,7 +240,7 @@ def _failed(task: Compared) -> list[str]:
     failed = sum(content["error"] is not None for _, content in cells)
     if not failed:
         return []
-    silent = [arm for arm in task.results.arms(task.task) if arm not in task.arms]
+    silent = [arm for arm in _without_score(task) if not _good(task, arm)]
     nothing = (
         f" {'; '.join(map(task.name, silent))} failed in all, and has no score." if silent else ""
     )
@@ -249,6 +249,27 @@ def _failed(task: Compared) -> list[str]:
         "setting). Their objects are left out of the scores of that arm; errors stand below."
         f"{nothing}"
     ]
+
+
+def _judged_nothing(task: Compared) -> list[str]:
+    """Name the arms that ended well and have no score all the same."""
+    names = [task.name(arm) for arm in _without_score(task) if _good(task, arm)]
+    if not names:
+        return []
+    return [
+        f"{'; '.join(names)} judged no object of the test folds, and has no score: arms of votes "
+        "judge objects that have votes, arms of images those whose image can be used."
+    ]
+
+
+def _without_score(task: Compared) -> list[str]:
+    """Name the arms that have no score on the test folds."""
+    return [arm for arm in task.results.arms(task.task) if arm not in task.arms]
+
+
+def _good(task: Compared, arm: str) -> list[dict[str, Any]]:
+    """Give what the cells of an arm say that ended well."""
+    return [content for _, content in task.cells(arm) if content["error"] is None]
 
 
 def _failures(task: Compared) -> list[list[Cell]]:

@@ -76,7 +76,10 @@ def _points(task: Compared, sweep: str, settings: Sequence[str]) -> list[Point]:
         ]
         last = Point(setting=BASE, place=whole, label=f"{whole:,.0f}")
     else:
-        points = [Point(setting=n, place=v, label=f"{v:g}") for n, v in values.items()]
+        points = [
+            Point(setting=name, place=value, label=name.partition("=")[2])
+            for name, value in values.items()
+        ]
         if sweep == "confidence":
             return [Point(setting=BASE, place=min(values.values()) - 0.1, label="all"), *points]
         last = Point(setting=BASE, place=2 * max(values.values()), label="all")
