@@ -28,7 +28,7 @@ from czsl.recipes import Recipe, Settings
 from czsl.sections import MAX_BANDS
 from czsl.stages.calibrate import Calibrator
 
-SCHEMA = 5
+SCHEMA = 6
 """Version of the format; raised whenever an older reader would misread the new one."""
 
 WEIGHTS = "weights.safetensors"
