@@ -15,9 +15,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
 from czsl.images.augment import steady
-from czsl.nets.losses import answer_probabilities
 from czsl.nets.network import Network, Outputs
-from czsl.stages.infer import TINY, ClassReader
+from czsl.stages.infer import ClassReader, classes_from_answers
 
 
 class Ensemble:
@@ -141,7 +140,5 @@ class EnsembleReader(ClassReader):
         """Give log-probabilities of the classes, shape (network, object, class)."""
         if self.answers is None:
             return outputs.classes.log_softmax(dim=2)
-        shares = answer_probabilities(outputs.answers.flatten(0, 1), self.questions) @ self.answers
-        known = shares.sum(dim=1, keepdim=True).clamp(min=TINY)
-        logs = (shares / known).clamp(min=TINY).log()
+        logs = classes_from_answers(outputs.answers.flatten(0, 1), self.layout, self.answers)
         return logs.reshape(*outputs.answers.shape[:2], logs.shape[1])

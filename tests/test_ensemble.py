@@ -1,6 +1,7 @@
 """Networks applied and trained as one are what they are one after the other."""
 
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +40,23 @@ def networks(kind: str, questions: list[int], count: int = 3) -> list:
                 buffer.copy_(noise + (0.5 if "var" in name else -0.5))
         made.append(network.eval())
     return made
+
+
+def test_an_ensemble_reads_the_tree_of_its_layout():
+    settings = {
+        "layout": replace(LAYOUT, questions=(2, 2), after=(None, (0, 1))),
+        "from_answers": True,
+        "views": 8,
+        "view": 24,
+        "resampled": False,
+        "device": torch.device("cpu"),
+    }
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 24, 24, 3), dtype=np.uint8)
+    made = networks("residual", [2, 2])
+    expected = ClassReader(made, **settings).logits(pixels)
+    np.testing.assert_allclose(EnsembleReader(made, **settings).logits(pixels), expected, atol=1e-5)
+    flat = {**settings, "layout": replace(settings["layout"], after=())}
+    assert np.abs(ClassReader(made, **flat).logits(pixels) - expected).max() > 0.1
 
 
 @pytest.mark.parametrize("kind", ["residual", "published"])

@@ -91,5 +91,10 @@ def question_logs(logs: Floats, questions: tuple[int, ...]) -> Floats:
 
 
 def _answers_as_classes(layout: Layout) -> Layout:
-    """Take every answer for a class of its own."""
-    return replace(layout, class_answers=np.eye(layout.answers), class_mirror=layout.answer_mirror)
+    """Take every answer for a class of its own, and its share among those of its question."""
+    return replace(
+        layout,
+        class_answers=np.eye(layout.answers),
+        class_mirror=layout.answer_mirror,
+        after=(),
+    )

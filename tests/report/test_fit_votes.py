@@ -179,11 +179,14 @@ def fake(question, classes):
     return [*unanimous, *mixtures]
 
 
-@pytest.mark.parametrize("number", [3, 5])
-def test_many_questions_are_all_in_the_table_and_three_are_drawn(results, number):
+@pytest.mark.parametrize(("number", "tree"), [(3, False), (3, True), (5, False)])
+def test_many_questions_are_all_in_the_table_and_three_are_drawn(results, number, tree):
     names = [f"question {place}" for place in range(number)]
     (asked,) = results.config.votes
     questions = tuple(asked.model_copy(update={"question": name}) for name in names)
+    if tree:
+        last = questions[-1].model_copy(update={"after": names[0]})
+        questions = (*questions[:-1], last)
     changed = replace(
         results,
         config=results.config.model_copy(update={"votes": questions}),
@@ -197,6 +200,7 @@ def test_many_questions_are_all_in_the_table_and_three_are_drawn(results, number
     assert len(table.rows) == 2 * number
     assert (f"first 3 of {number} questions" in texts(section)) == (number > 3)
     assert "no votes on the other questions" in texts(section)
+    assert ("but for those on the way" in texts(section)) == tree
 
 
 def test_of_many_classes_the_likeliest_are_drawn_and_all_are_in_the_table(results, tmp_path):

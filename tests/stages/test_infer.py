@@ -10,13 +10,20 @@ from czsl.nets.losses import answer_probabilities
 from czsl.nets.network import make_network
 from czsl.recipes import Augment, Training
 from czsl.stages import infer
-from czsl.stages.infer import TINY, ClassReader, batch_size, quarter_turned
-from czsl.stages.targets import Layout
+from czsl.stages.infer import (
+    TINY,
+    ClassReader,
+    batch_size,
+    classes_from_answers,
+    quarter_turned,
+)
+from czsl.stages.targets import Layout, make_layout
 from czsl.train.device import make_fabric
 from czsl.train.loop import train
 from czsl.train.progress import silent
 from czsl.train.samples import Samples
 from tiny import draw
+from trees import FROM, NAMES, expected, tree_config
 
 LAYOUT = Layout(
     questions=(4, 2),
@@ -126,6 +133,41 @@ def test_classes_from_answers_are_the_shares_of_their_answers():
     expected = shares[:, :3] / shares[:, :3].sum(axis=1, keepdims=True)
     found = np.exp(reader(1, views=1, from_answers=True).logits(images))
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_classes_of_a_tree_of_questions_are_those_of_a_recursion():
+    config = tree_config()
+    layout = make_layout(config.votes, config.classes)
+    logits = torch.randn(30, layout.answers + len(layout.questions)) * 2
+    asked = answer_probabilities(logits, layout.questions)
+    made = torch.from_numpy(layout.class_answers).float()
+    found = classes_from_answers(logits, layout, made).exp().numpy()
+    whole = expected(asked.double().numpy())[:, [NAMES.index(one[0]) for one in FROM.values()]]
+    np.testing.assert_allclose(found, whole / whole.sum(axis=1, keepdims=True), atol=1e-5)
+    flat = classes_from_answers(logits, replace(layout, after=()), made).exp().numpy()
+    assert np.abs(flat - found).max() > 0.1  # else the test says nothing
+
+
+def test_a_network_reads_the_tree_of_its_layout():
+    # The first question leads to the second by its second answer; they tell all classes.
+    answers = np.zeros((6, 3))
+    answers[[0, 4, 5], [0, 1, 2]] = 1
+    layout = replace(LAYOUT, class_answers=answers, after=(None, (0, 1)))
+    images, network = pixels(), networks(1)[0].eval()
+    centre = torch.from_numpy(images[:, 4:28, 4:28].transpose(0, 3, 1, 2) / 255).float()
+    shares = answer_probabilities(network(centre).answers, LAYOUT.questions).detach().numpy()
+    made = np.stack([shares[:, 0], shares[:, 1] * shares[:, 4], shares[:, 1] * shares[:, 5]], 1)
+    found = np.exp(reader(1, views=1, from_answers=True, layout=layout).logits(images))
+    np.testing.assert_allclose(found, made / made.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_questions_that_everyone_is_asked_give_the_very_same_bits():
+    images = pixels()
+    found = [
+        reader(from_answers=True, layout=replace(LAYOUT, after=after)).logits(images)
+        for after in ((), (None, None))
+    ]
+    np.testing.assert_array_equal(*found)
 
 
 def test_a_class_without_answers_gets_next_to_nothing():

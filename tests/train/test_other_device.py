@@ -6,6 +6,7 @@ It refuses tensors of two devices in one product as a GPU does, and values canno
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -58,9 +59,9 @@ class Narrow(TorchDispatchMode):
         return made
 
 
-def residual():
+def residual(questions=(4,)):
     network = make_network(
-        "residual", channels=3, size=32, width=8, questions=[4], classes=3, seed=0
+        "residual", channels=3, size=32, width=8, questions=questions, classes=3, seed=0
     )
     return network.to(META)
 
@@ -121,13 +122,19 @@ def test_a_step_of_the_autoencoder_stays_on_its_device():
     assert loss.device == META
 
 
-@pytest.mark.parametrize("from_answers", [True, False])
-def test_prediction_stays_on_its_device_until_it_is_read(monkeypatch, from_answers):
+# Of the tree the first question has two answers, of which the second leads to the other two.
+TREE = replace(LAYOUT, questions=(2, 2), after=(None, (0, 1)))
+
+
+@pytest.mark.parametrize(
+    ("from_answers", "layout"), [(True, LAYOUT), (True, TREE), (False, LAYOUT)]
+)
+def test_prediction_stays_on_its_device_until_it_is_read(monkeypatch, from_answers, layout):
     monkeypatch.setitem(BATCH_PIXELS, "meta", 16 * 32**2)
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     reader = ClassReader(
-        [residual(), residual()],
-        layout=LAYOUT,
+        [residual(layout.questions), residual(layout.questions)],
+        layout=layout,
         from_answers=from_answers,
         views=8,
         view=32,

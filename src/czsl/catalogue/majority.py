@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.catalogue.catalogue import Catalogue
+from czsl.catalogue.tree import asked_after, first_answers, whole_shares
 from czsl.catalogue.votes import Given, Votes
 
 
@@ -52,7 +53,8 @@ def class_shares(
 
     An answer's share is the fraction of the votes on its question, times the share of the
     answer after which the question is asked. An answer that makes no class gives way to
-    the answers of the question asked after it, where that has votes.
+    the answers of the question asked after it, where that has votes. One that leads to another
+    answer of its class holds that one's share already.
 
     Parameters
     ----------
@@ -83,17 +85,23 @@ def class_shares(
     (array([[0.4, 0.5]]), array([[0.1]]))
     """
     objects = len(questions[0])
-    shares: dict[str, NDArray[np.float64]] = {}
-    for votes in questions:
-        asked = 1.0 if votes.after is None else shares[votes.after]
-        for place, answer in enumerate(votes.answers):
-            shares[answer] = np.nan_to_num(votes.fractions[:, place]) * asked
+    after = asked_after(
+        [votes.after for votes in questions], [votes.answers for votes in questions]
+    )
+    whole = whole_shares([np.nan_to_num(votes.fractions) for votes in questions], after)
+    shares = {
+        answer: part[:, place]
+        for votes, part in zip(questions, whole, strict=True)
+        for place, answer in enumerate(votes.answers)
+    }
+    led = {answer: votes.after for votes in questions for answer in votes.answers}
     sums = np.zeros((objects, len(classes)))
-    assigned = set()
+    assigned: set[str] = set()
     for place, name in enumerate(classes):
-        for answer in from_answers.get(name, ()):
+        answers = from_answers.get(name, ())
+        assigned.update(answers)
+        for answer in first_answers(answers, led):
             sums[:, place] += shares[answer]
-            assigned.add(answer)
     for votes in questions:
         if votes.after is not None and votes.after not in assigned:
             shares[votes.after] = np.where(votes.given != Given.NOTHING, 0.0, shares[votes.after])

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from czsl.catalogue.draws import MANY, draw_votes, whole_votes
+from czsl.catalogue.tree import After, whole_shares
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +68,7 @@ def transfer_features(fractions: Floats, counts: Floats) -> Floats:
     Parameters
     ----------
     fractions
-        Shares of the answers, shape (object, answer); NaN where nothing is given.
+        Shares of the answers, shape (object, answer), NaN where nothing is given.
     counts
         Votes behind them, shape (object, answer); zeros where nothing is given.
 
@@ -88,6 +89,45 @@ def transfer_features(fractions: Floats, counts: Floats) -> Floats:
     weight = number / (number + HALF_VOTES)
     logs = np.log(answers * (counts + 1) / (number + answers)) / 10
     return np.hstack([np.nan_to_num(fractions) * weight, weight, logs])
+
+
+def tree_features(
+    fractions: Sequence[Floats], counts: Sequence[Floats], after: Sequence[After]
+) -> list[Floats]:
+    """Describe the votes on every question, of which some are asked after an answer to another.
+
+    Parameters
+    ----------
+    fractions, counts
+        Those of :func:`transfer_features`, for each question.
+    after
+        For each question the answer after which it is asked; nothing where there is none.
+
+    Returns
+    -------
+    list
+        For each question what :func:`transfer_features` gives; only that after an answer the
+        weighted shares are shares of that answer's weighted share. So in sum no question says
+        more than the votes that led to it.
+
+    Examples
+    --------
+    >>> shape, sense = np.array([[1.0, 3.0]]), np.array([[3.0, 0.0]])
+    >>> found = tree_features([shape / 4, sense / 3], [shape, sense], [None, (0, 1)])
+    >>> np.hstack([part[:, :2] for part in found]).round(3)
+    array([[0.143, 0.429, 0.429, 0.   ]])
+    """
+    parts = [transfer_features(f, k) for f, k in zip(fractions, counts, strict=True)]
+    if not any(after):
+        return parts
+    shares = [
+        part[:, : fraction.shape[1]] if led is None else np.nan_to_num(fraction)
+        for part, fraction, led in zip(parts, fractions, after, strict=True)
+    ]
+    whole = whole_shares(shares, after)
+    return [
+        np.hstack([some, part[:, some.shape[1] :]]) for some, part in zip(whole, parts, strict=True)
+    ]
 
 
 def votes_weight(counts: Sequence[Floats]) -> Floats:

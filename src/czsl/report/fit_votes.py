@@ -119,8 +119,10 @@ def _how_to_read(results: Results) -> str:
     """Say how to read the plots and the table, and what is taken for unknown."""
     assert results.transfer is not None
     questions = results.config.votes
+    led = any(one.after is not None for one in questions)
+    way = ", but for those on the way, where as many votes all lead here" if led else ""
     unknown = [
-        *(["no votes on the other questions"] if len(questions) > 1 else []),
+        *([f"no votes on the other questions{way}"] if len(questions) > 1 else []),
         *(["extra columns unknown"] if any(one.extra for one in questions) else []),
         *(["the image unknown"] if results.transfer.uses_image else []),
     ]

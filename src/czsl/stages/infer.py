@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from czsl.catalogue.tree import whole_shares
 from czsl.images.augment import steady
 from czsl.nets.losses import answer_probabilities
 from czsl.nets.network import Network, Outputs, make_network
@@ -153,7 +154,7 @@ class ClassReader:
         self.networks = [network.eval() for network in networks]
         answers = torch.from_numpy(layout.class_answers).float().to(device)
         self.answers = answers if from_answers else None
-        self.questions = layout.questions
+        self.layout = layout
         self.mirror = torch.from_numpy(layout.class_mirror).to(device)
         self.views, self.view, self.device = views, view, device
         self.resampled, self.products = resampled, products
@@ -222,10 +223,48 @@ class ClassReader:
             if self.answers is None:
                 total += outputs.classes.log_softmax(dim=1)
             else:
-                shares = answer_probabilities(outputs.answers, self.questions) @ self.answers
-                known = shares.sum(dim=1, keepdim=True).clamp(min=TINY)
-                total += (shares / known).clamp(min=TINY).log()
+                total += classes_from_answers(outputs.answers, self.layout, self.answers)
         return total, features[0]
+
+
+def classes_from_answers(logits: Tensor, layout: Layout, class_answers: Tensor) -> Tensor:
+    """Read classes off the volunteers' head.
+
+    An answer's share is the expected one, times that of the answer after which its question is
+    asked, all the way up. Answers that make no class are left out.
+
+    Parameters
+    ----------
+    logits
+        For each question the logits of its answers and of its precision, side by side,
+        shape (object, answers + questions).
+    layout
+        The questions.
+    class_answers
+        Those of the layout on the device of the logits, shape (answer, class).
+
+    Returns
+    -------
+    Tensor
+        Log-probabilities, shape (object, class), none below that of ``TINY``.
+
+    Examples
+    --------
+    Half are led to the second question, of which half again give each of its answers.
+
+    >>> layout = Layout(questions=(2, 2), answer_mirror=np.arange(4), class_mirror=np.arange(3),
+    ...                 class_answers=np.eye(4, 3)[[0, 3, 1, 2]], after=(None, (0, 1)))
+    >>> made = torch.from_numpy(layout.class_answers).float()
+    >>> classes_from_answers(torch.zeros(1, 6), layout, made).exp()
+    tensor([[0.5000, 0.2500, 0.2500]])
+    """
+    shares = answer_probabilities(logits, layout.questions)
+    if any(layout.after):
+        parts = torch.split(shares, list(layout.questions), dim=1)
+        shares = torch.cat(whole_shares(parts, layout.after), dim=1)
+    made = shares @ class_answers
+    known = made.sum(dim=1, keepdim=True).clamp(min=TINY)
+    return (made / known).clamp(min=TINY).log()
 
 
 def quarter_turned(images: Tensor, turns: int) -> Tensor:

@@ -29,8 +29,9 @@ def map_table(
 ) -> list[dict[str, Any]]:
     """Give the posterior at votes that are all for one answer, and at mixtures of two.
 
-    The two are the answers that objects have most votes for. Other questions have no votes,
-    extra columns and the image are not known. Only for the logistic transfer: the perceptron
+    The two are the answers that objects have most votes for. Of a question that is asked after
+    an answer as many votes are for that, all the way up. Other questions have no votes, extra
+    columns and the image are not known. Only for the logistic transfer: the perceptron
     does not know the number of votes.
 
     Parameters
@@ -76,6 +77,7 @@ def map_table(
     rows = []
     for number, (kind, first, second, share) in itertools.product(numbers, cases):
         votes = np.zeros((1, layout.answers))
+        votes[0, _way_up(layout, question)] = number
         votes[0, first] = share * number
         if second >= 0:
             votes[0, second] = (1 - share) * number
@@ -93,9 +95,17 @@ def map_table(
     return rows
 
 
+def _way_up(layout: Layout, question: int) -> list[int]:
+    """Give the places of the answers that lead to a question."""
+    led = layout.after[question] if layout.after else None
+    if led is None:
+        return []
+    return [sum(layout.questions[: led[0]]) + led[1], *_way_up(layout, led[0])]
+
+
 def _features(fitted: FittedTransfer, layout: Layout, votes: Floats) -> Floats:
     """Give the features of votes alone: values unknown, of which nothing is known."""
-    told = features_of_counts(votes, layout.questions, np.zeros((1, 0)))
+    told = features_of_counts(votes, layout.questions, np.zeros((1, 0)), layout.after)
     # Values that are missing are taken for the mean; shares of what is known have the mean 0.
     rest = np.where(fitted.mean[told.shape[1] :] == 0, 0.0, np.nan)
     return np.hstack([told, rest[None]])

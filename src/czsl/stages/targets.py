@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from czsl.catalogue import Catalogue, Given, majority_class
+from czsl.catalogue.tree import After, asked_after, first_answers
 from czsl.catalogue.votes import mirror_order
 from czsl.config import ClassesSettings, VotesSettings
 from czsl.crowd.features import (
@@ -19,7 +20,7 @@ from czsl.crowd.features import (
     extra_features,
     mirrored_features,
     thinned_counts,
-    transfer_features,
+    tree_features,
     trusted_counts,
     votes_weight,
 )
@@ -46,6 +47,9 @@ class Layout:
         The class that each becomes when the image is mirrored, shape (class,).
     class_answers
         Which answers make each class, shape (answer, class), 0 or 1.
+    after
+        For each question the answer after which alone it is asked; nothing where every question
+        is asked of everyone. Read classes off shares of :func:`czsl.catalogue.tree.whole_shares`.
     answer_names, class_names
         What notes call them; none where nobody is told.
     """
@@ -54,6 +58,7 @@ class Layout:
     answer_mirror: Rows
     class_mirror: Rows
     class_answers: Floats
+    after: tuple[After, ...] = ()
     answer_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
 
@@ -108,6 +113,8 @@ class TransferInputs:
         for them.
     extra_names
         Names of the extra columns.
+    after
+        For each question the answer after which alone it is asked, as in the layout.
     image
         Logarithms of the shares of the answers that a network expects from the image, and
         that was not trained on the object's own votes, shape (object, answer), NaN where
@@ -120,6 +127,7 @@ class TransferInputs:
     labels_alone: Floats | None = None
     counts: Floats | None = None
     extra_names: tuple[str, ...] = ()
+    after: tuple[After, ...] = ()
     image: Floats | None = None
 
     def matrix(self, rows: Rows | NDArray[np.bool_], image: bool) -> Floats:
@@ -168,7 +176,7 @@ class TransferInputs:
         assert self.counts is not None
         counts = thinned_counts(self.counts[rows], questions, votes, random)
         hidden = np.full((len(rows), len(self.extra_names)), np.nan)
-        return features_of_counts(counts, questions, hidden)
+        return features_of_counts(counts, questions, hidden, self.after)
 
     def with_image(self, image: Floats) -> TransferInputs:
         """Add what a network expects from the images, shape (object, answer)."""
@@ -185,7 +193,9 @@ class TransferInputs:
         return np.hstack([image, known_rows(image)[:, None]])
 
 
-def features_of_counts(counts: Floats, questions: Sequence[int], extra: Floats) -> Floats:
+def features_of_counts(
+    counts: Floats, questions: Sequence[int], extra: Floats, after: Sequence[After] = ()
+) -> Floats:
     """Give the logistic transfer's features of votes and extra columns.
 
     Parameters
@@ -196,6 +206,8 @@ def features_of_counts(counts: Floats, questions: Sequence[int], extra: Floats) 
         Number of answers of each question.
     extra
         Extra columns, shape (object, column); NaN where missing.
+    after
+        For each question the answer after which alone it is asked; nothing where there is none.
 
     Returns
     -------
@@ -205,7 +217,7 @@ def features_of_counts(counts: Floats, questions: Sequence[int], extra: Floats) 
     parts = np.split(counts, np.cumsum(questions)[:-1], axis=1) if len(questions) else []
     number = [part.sum(axis=1, keepdims=True) for part in parts]
     shares = [part / np.maximum(n, 1e-12) for part, n in zip(parts, number, strict=True)]
-    return _stacked(shares, parts, extra)
+    return _stacked(shares, parts, extra, after)
 
 
 def make_layout(votes: Sequence[VotesSettings], classes: ClassesSettings) -> Layout:
@@ -215,15 +227,17 @@ def make_layout(votes: Sequence[VotesSettings], classes: ClassesSettings) -> Lay
     for question in votes:
         mirrors.append(start + mirror_order(question.names, question.mirror))
         start += len(question.names)
+    led = {answer: question.after for question in votes for answer in question.names}
     class_answers = np.zeros((len(answers), len(classes.names)))
     for name, parts in classes.from_answers.items():
-        for part in parts:
+        for part in first_answers(parts, led):
             class_answers[answers.index(part), classes.names.index(name)] = 1
     return Layout(
         questions=tuple(len(question.names) for question in votes),
         answer_mirror=np.concatenate(mirrors),
         class_mirror=mirror_order(classes.names, classes.mirror),
         class_answers=class_answers,
+        after=asked_after([one.after for one in votes], [one.names for one in votes]),
         answer_names=tuple(answers),
         class_names=tuple(classes.names),
     )
@@ -249,7 +263,7 @@ def transfer_inputs(catalogue: Catalogue, settings: Transfer) -> TransferInputs:
 
     The published perceptron takes the shares of the answers as they are; objects that
     lack one of its inputs it cannot judge. The logistic transfer takes the features of
-    :func:`czsl.crowd.features.transfer_features`.
+    :func:`czsl.crowd.features.tree_features`.
     """
     fractions = [votes.fractions for votes in catalogue.questions]
     columns = _extra_columns(catalogue, settings)
@@ -259,13 +273,14 @@ def transfer_inputs(catalogue: Catalogue, settings: Transfer) -> TransferInputs:
         mirror = np.arange(inputs.shape[1])
         return TransferInputs(features=np.nan_to_num(inputs), usable=known, mirror=mirror)
     counts = _counts(catalogue)
-    features = _stacked(fractions, counts, columns)
+    after = make_layout(catalogue.config.votes, catalogue.config.classes).after
+    features = _stacked(fractions, counts, columns, after)
     alone = [votes.given == Given.LABEL for votes in catalogue.questions]
     labels_alone = None
     if any(label.any() for label in alone):
         pluralities = [_plurality(share) for share in fractions]
         alone_votes = [LABEL_VOTES * np.nan_to_num(plurality) for plurality in pluralities]
-        labels_alone = _stacked(pluralities, alone_votes, columns)
+        labels_alone = _stacked(pluralities, alone_votes, columns, after)
     mirrors = [votes.mirror for votes in catalogue.questions]
     return TransferInputs(
         features=features,
@@ -274,6 +289,7 @@ def transfer_inputs(catalogue: Catalogue, settings: Transfer) -> TransferInputs:
         labels_alone=labels_alone,
         counts=np.hstack([columns[:, :0], *counts]),
         extra_names=_extra_names(catalogue, settings),
+        after=after,
     )
 
 
@@ -302,14 +318,15 @@ def _extra_names(catalogue: Catalogue, settings: Transfer) -> tuple[str, ...]:
     return settings.extra
 
 
-def _stacked(fractions: list[Floats], counts: list[Floats], columns: Floats) -> Floats:
+def _stacked(
+    fractions: list[Floats], counts: list[Floats], columns: Floats, after: Sequence[After]
+) -> Floats:
     """Put the features of all questions and the extra columns side by side.
 
     Beside extra columns votes mean something else, so they then stand behind them, times
     the share of these that is known, and before them times the rest.
     """
-    parts = [transfer_features(f, k) for f, k in zip(fractions, counts, strict=True)]
-    votes = np.hstack([columns[:, :0], *parts])
+    votes = np.hstack([columns[:, :0], *tree_features(fractions, counts, after)])
     if not columns.shape[1]:
         return votes
     extra = extra_features(columns)

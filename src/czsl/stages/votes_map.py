@@ -313,17 +313,51 @@ def _majority(
 
     Its logits are (1 - w) ln(share of the class) + a w (share of the votes for it), with
     w = n / (n + 3): the experts' shares without votes, the volunteers' majority with many.
+    Along a tree of questions the shares are those of all votes, the w that of the first question.
     Beside extra columns, which may say the same as votes, it is so only where asked for.
     """
-    asked = [layout.class_answers[answers] for answers in _split(layout)]
-    questions = max(sum(part.any() for part in asked), 1)
+    asked, taken = [layout.class_answers[answers] for answers in _split(layout)], _taken(layout)
     prior = np.where(offset > ABSENT, offset, 0.0)
     weight = np.zeros((size, layout.classes))
     for again in _vote_places(layout, len(inputs.extra_names))[: 2 if beside else 1]:
-        for places, part in zip(again, asked, strict=True):
-            weight[places[:-1]] = VOTE_WORTH * part
-            weight[places[-1]] = -prior * (part.any() / questions)
+        for places, part, off in zip(again, asked, taken, strict=True):
+            weight[places[:-1]] = VOTE_WORTH * part - np.outer(off[:-1], prior)
+            weight[places[-1]] = -prior * off[-1]
     return weight
+
+
+def _taken(layout: Layout) -> list[Floats]:
+    """Say how much each question takes off the experts' shares, as weights of its features.
+
+    Questions that are asked alike share it. An answer that makes no class leaves it to the
+    questions after it, where any of their answers make one: without votes on these that part of
+    the experts' shares stays.
+
+    Returns
+    -------
+    list
+        For each question the weights of its weighted shares and, last, of its weight, shape
+        (answer + 1,).
+    """
+    after = layout.after or (None,) * len(layout.questions)
+    made = [layout.class_answers[answers].sum(axis=1) > 0 for answers in _split(layout)]
+    tells = [bool(part.any()) for part in made]
+    for place, led in reversed(list(enumerate(after))):
+        if led is not None and tells[place]:
+            tells[led[0]] = True
+    telling = [led for led, one in zip(after, tells, strict=True) if one]
+    taken: list[Floats] = []
+    left: list[Floats] = []  # what each answer leaves to the questions after it
+    for place, led in enumerate(after):
+        whole = 1.0 if led is None else left[led[0]][led[1]]
+        part = float(whole * tells[place] / max(telling.count(led), 1))
+        leads = np.array([(place, one) in telling for one in range(len(made[place]))])
+        left.append(np.where(leads & ~made[place], part, 0.0))
+        # Where everyone is asked the weighted shares sum to the weight; elsewhere to less, which
+        # is 0 where the question has no votes.
+        weights = [0.0, part] if led is None else [part, 0.0]
+        taken.append(np.append(weights[0] - left[-1], weights[1]))
+    return taken
 
 
 def _slips(inputs: TransferInputs, rows: Rows, labels: Rows, layout: Layout) -> list[str]:
