@@ -14,7 +14,11 @@ from click.testing import CliRunner, Result
 from czsl import __version__
 from czsl.catalogue import read_table
 from czsl.cli import main
+from czsl.compare.compare import compare, read_tasks
 from czsl.config import write_config
+from czsl.demo import run_demo
+from czsl.errors import ArgumentError
+from czsl.model import CzSL
 from tiny import quick, tiny_config, write_survey
 
 HEAVY = ("torch", "astropy", "matplotlib", "pyarrow", "sklearn", "scipy", "numpy", "pydantic")
@@ -133,6 +137,37 @@ def test_fit_refuses_a_folder_that_holds_a_run(survey: Path, tmp_path: Path) -> 
     assert again.exit_code == 1
     assert "holds a run already; go on with it by --resume" in again.output
     assert run(*arguments, "--resume").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value", "allowed"),
+    [
+        ("compare", "--folds", 1, "2<=x<=20"),
+        ("compare", "--folds", 50, "2<=x<=20"),
+        ("compare", "--seed", -1, "x>=0"),
+        ("fit", "--seed", -1, "x>=0"),
+        ("demo", "--seed", -1, "x>=0"),
+    ],
+)
+def test_numbers_that_cannot_be_used_are_refused_before_any_work(
+    survey: Path, tmp_path: Path, command: str, option: str, value: int, allowed: str
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    result = run(command, survey, option, value)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}': {value} is not in the range {allowed}" in result.output
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_seeds_below_zero_are_refused_in_python_too(survey: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="seed: got -1; it must be 0 or more"):
+        CzSL(seed=-1)
+    with pytest.raises(ArgumentError, match="seed: got -1; it must be 0 or more"):
+        run_demo(tmp_path / "new", seed=-1, make_model=CzSL)
+    with pytest.raises(ArgumentError, match="seed: got -1; it must be 0 or more"):
+        compare(read_tasks([survey]), tmp_path / "out", seed=-1)
+    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_compare_writes_the_scores_of_all_arms(survey: Path, tmp_path: Path) -> None:

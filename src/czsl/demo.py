@@ -17,7 +17,7 @@ from czsl.catalogue import Catalogue, majority_class, read_table, scan_catalogue
 from czsl.check import Checked, check
 from czsl.compare.arms import ARM_NAMES, MAJORITY, TIERS, tier_recipes
 from czsl.config import Config, read_config
-from czsl.errors import RunError
+from czsl.errors import RunError, check_seed
 from czsl.files import write_json
 from czsl.model import CzSL
 from czsl.recipes import Recipe, recipe_settings
@@ -96,9 +96,12 @@ def run_demo(
     ------
     RunError
         Where the folder holds anything else, or the demo of another seed.
+    ArgumentError
+        Where the seed is negative.
     MissingExtraError
         Where GalSim, Jinja2 or matplotlib is not installed.
     """
+    check_seed(seed)
     folder = Path(folder)
     _claim(folder, seed)
     if not (folder / "czsl.toml").exists():

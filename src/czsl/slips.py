@@ -107,7 +107,7 @@ def _heading(place: Sequence[str | int], sections: Mapping[tuple[Any, ...], str]
     for length in range(len(place), -1, -1):
         heading = sections.get(tuple(place[:length]))
         if heading is not None:
-            return f"{heading} {_dotted(place[length:])}".rstrip()
+            return f"{heading} {_dotted(place[length:])}".strip()
     return f"[{place[0]}] {_dotted(place[1:])}".rstrip() if place else ""
 
 

@@ -100,7 +100,13 @@ def fit(
     show_default=True,
     help="Tiers and folds redrawn by each execution, or in the table's order.",
 )
-@click.option("--folds", default=5, show_default=True, help="Where the table has none.")
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 20),
+    default=5,
+    show_default=True,
+    help="Where the table has none.",
+)
 @click.option("--executions", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--sweep", "sweeps", multiple=True, help="NAME or NAME=VALUE,VALUE; repeatable.")
 @click.option(

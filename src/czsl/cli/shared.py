@@ -21,7 +21,11 @@ PATH = click.Path(path_type=Path)
 config_argument = click.argument("config", default=".", type=PATH)
 model_argument = click.argument("model", type=PATH)
 seed_option = click.option(
-    "--seed", default=0, show_default=True, help="Seed of everything random."
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of everything random.",
 )
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, mps."
