@@ -30,6 +30,8 @@ _BOUNDS = {
     "greater_than_equal": "it must be {ge:g} or more",
     "less_than": "it must be below {lt:g}",
     "less_than_equal": "it must be {le:g} or less",
+    "too_short": "{min_length} or more are needed",
+    "too_long": "{max_length} or fewer are needed",
     "literal_error": "it is one of {expected}",
 }
 

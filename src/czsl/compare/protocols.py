@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from czsl.catalogue import Catalogue, make_folds
 from czsl.errors import ArgumentError, CatalogueError, Problems
-from czsl.recipes import Settings
+from czsl.recipes import Number, Settings, Whole
 from czsl.slips import note_slips
 
 Rows = NDArray[np.int64]
@@ -97,10 +97,10 @@ class Protocol(Settings):
     """
 
     name: Literal["own", "czsl2023"] = "own"
-    folds: int = Field(default=5, ge=2, le=20)
+    folds: Whole = Field(default=5, ge=2, le=20)
     order: Literal["redrawn", "file"] = "redrawn"
-    experts: float = Field(default=0.05, gt=0, lt=1)
-    volunteers: float = Field(default=0.2, ge=0, lt=1)
+    experts: Number = Field(default=0.05, gt=0, lt=1)
+    volunteers: Number = Field(default=0.2, ge=0, lt=1)
 
     def __init__(self, **settings: Any) -> None:
         try:
