@@ -186,17 +186,17 @@ def report(run: Path) -> None:
     there.
     """
     from czsl.report.write import write_report
-    from czsl.terminal import console
+    from czsl.terminal import show_path
 
-    console.print(f"report: {write_report(run)}", soft_wrap=True)
+    show_path("report", write_report(run))
 
 
 def write_report_of(folder: Path) -> None:
     """Write the report of a folder, or say what it takes."""
     from czsl.report.write import write_report
-    from czsl.terminal import console, show_warnings
+    from czsl.terminal import show_path, show_warnings
 
     try:
-        console.print(f"report: {write_report(folder)}", soft_wrap=True)
+        show_path("report", write_report(folder))
     except MissingExtraError as error:
         show_warnings([f"no report was written: {error}, then: czsl report {folder}"])
