@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -184,12 +185,23 @@ def test_compare_writes_the_scores_of_all_arms(survey: Path, tmp_path: Path) -> 
         assert scores["n"] == (16 if name == "majority" else 20)  # four have no votes
 
 
-def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(survey: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "whole", "options"),
+    [
+        # The whole name: while it is written it has another, which an interrupt removes.
+        ("fit", "stages/*.checkpoint.safetensors", ["--limit", "60"]),
+        ("compare", "comparison.json", ["--arms", "default", "--folds", "2"]),
+    ],
+)
+def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(
+    survey: Path, tmp_path: Path, command: str, whole: str, options: list[str]
+) -> None:
     config = tiny_config(survey, quick("default", pretrain={"epochs": 5000, "patience": 0}))
     write_config(config, survey / "czsl.toml")
-    out = tmp_path / "run"
+    out = tmp_path / "a run"
+    given = [command, str(survey), "--out", str(out), "--resume", "--seed", "3", *options]
     with subprocess.Popen(
-        [sys.executable, "-m", "czsl.cli", "fit", str(survey), "--out", str(out), "--threads", "1"],
+        [sys.executable, "-m", "czsl.cli", *given, "--threads", "1"],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -197,14 +209,19 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(survey: Path, tmp_path: Path)
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         deadline = time.monotonic() + 300
-        # The whole name: while it is written it has another, which an interrupt removes.
-        whole = "stages/*.checkpoint.safetensors"
         while not list(out.glob(whole)) and time.monotonic() < deadline:
             time.sleep(0.2)
         os.kill(process.pid, signal.SIGINT)
         _, text = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"--out {out} --resume" in text
+    said = shlex.split(text.partition("go on with: ")[2])
+    assert said == [
+        "czsl",
+        *(one for one in given if one != "--resume"),
+        "--threads",
+        "1",
+        "--resume",
+    ]
     assert "Traceback" not in text
     assert list(out.glob(whole))
     assert not (out / "model").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import click
 
 from czsl.cli.shared import (
     PATH,
+    command_to_go_on,
     config_argument,
     device_option,
     join_others,
@@ -74,8 +76,7 @@ def fit(
             run = fit_run(model, catalogue, out, limit=limit, resume=resume)
     except KeyboardInterrupt:
         if ranks.leads:
-            command = f"czsl fit {config} --out {out} --resume"
-            click.echo(f"\nstopped; go on with: {command}", err=True)
+            click.echo(f"\nstopped; go on with: {command_to_go_on()}", err=True)
         sys.exit(130)
     if not ranks.leads:
         return
@@ -169,8 +170,7 @@ def compare(
                 told=display.told,
             )
     except KeyboardInterrupt:
-        given = " ".join(argument for argument in sys.argv[1:] if argument != "--resume")
-        click.echo(f"\nstopped; go on with: czsl {given} --resume", err=True)
+        click.echo(f"\nstopped; go on with: {command_to_go_on()}", err=True)
         sys.exit(130)
     show_comparison(out, read_metrics(out))
     write_report_of(out)
@@ -199,4 +199,5 @@ def write_report_of(folder: Path) -> None:
     try:
         show_path("report", write_report(folder))
     except MissingExtraError as error:
-        show_warnings([f"no report was written: {error}, then: czsl report {folder}"])
+        command = shlex.join(["czsl", "report", str(folder)])
+        show_warnings([f"no report was written: {error}, then: {command}"])
