@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,8 +17,12 @@ from czsl.catalogue import read_table
 from czsl.catalogue.table import KINDS
 from czsl.cli import main
 from czsl.compare.arms import GROUPS
+from czsl.compare.compare import compare, read_tasks
 from czsl.compare.sweeps import SWEEPS
 from czsl.config import read_config, write_config
+from czsl.demo import run_demo
+from czsl.errors import ArgumentError
+from czsl.model import CzSL
 from tiny import quick, tiny_config, write_survey
 
 HEAVY = ("torch", "astropy", "matplotlib", "pyarrow", "sklearn", "scipy", "numpy", "pydantic")
@@ -161,6 +166,37 @@ def test_fit_refuses_a_folder_that_holds_a_run(survey: Path, tmp_path: Path) -> 
     assert run(*arguments, "--resume").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "value", "allowed"),
+    [
+        ("compare", "--folds", 1, "2<=x<=20"),
+        ("compare", "--folds", 50, "2<=x<=20"),
+        ("compare", "--seed", -1, "x>=0"),
+        ("fit", "--seed", -1, "x>=0"),
+        ("demo", "--seed", -1, "x>=0"),
+    ],
+)
+def test_numbers_that_cannot_be_used_are_refused_before_any_work(
+    survey: Path, tmp_path: Path, command: str, option: str, value: int, allowed: str
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    result = run(command, survey, option, value)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}': {value} is not in the range {allowed}" in result.output
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_seeds_below_zero_are_refused_in_python_too(survey: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="seed: got -1; it must be 0 or more"):
+        CzSL(seed=-1)
+    with pytest.raises(ArgumentError, match="seed: got -1; it must be 0 or more"):
+        run_demo(tmp_path / "new", seed=-1, make_model=CzSL)
+    with pytest.raises(ArgumentError, match="seed: got -1; it must be 0 or more"):
+        compare(read_tasks([survey]), tmp_path / "out", seed=-1)
+    assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "out").exists()
+
+
 def test_compare_writes_the_scores_of_all_arms(survey: Path, tmp_path: Path) -> None:
     config = tiny_config(survey, quick("default"))
     config = config.model_copy(update={"arms": {"czsl2023": quick("czsl2023")}})
@@ -175,12 +211,23 @@ def test_compare_writes_the_scores_of_all_arms(survey: Path, tmp_path: Path) -> 
         assert scores["n"] == (16 if name == "majority" else 20)  # four have no votes
 
 
-def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(survey: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "whole", "options"),
+    [
+        # The whole name: while it is written it has another, which an interrupt removes.
+        ("fit", "stages/*.checkpoint.safetensors", ["--limit", "60"]),
+        ("compare", "comparison.json", ["--arms", "default", "--folds", "2"]),
+    ],
+)
+def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(
+    survey: Path, tmp_path: Path, command: str, whole: str, options: list[str]
+) -> None:
     config = tiny_config(survey, quick("default", pretrain={"epochs": 5000, "patience": 0}))
     write_config(config, survey / "czsl.toml")
-    out = tmp_path / "run"
+    out = tmp_path / "a run"
+    given = [command, str(survey), "--out", str(out), "--resume", "--seed", "3", *options]
     with subprocess.Popen(
-        [sys.executable, "-m", "czsl.cli", "fit", str(survey), "--out", str(out), "--threads", "1"],
+        [sys.executable, "-m", "czsl.cli", *given, "--threads", "1"],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -188,14 +235,19 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(survey: Path, tmp_path: Path)
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         deadline = time.monotonic() + 300
-        # The whole name: while it is written it has another, which an interrupt removes.
-        whole = "stages/*.checkpoint.safetensors"
         while not list(out.glob(whole)) and time.monotonic() < deadline:
             time.sleep(0.2)
         os.kill(process.pid, signal.SIGINT)
         _, text = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"--out {out} --resume" in text
+    said = shlex.split(text.partition("go on with: ")[2])
+    assert said == [
+        "czsl",
+        *(one for one in given if one != "--resume"),
+        "--threads",
+        "1",
+        "--resume",
+    ]
     assert "Traceback" not in text
     assert list(out.glob(whole))
     assert not (out / "model").exists()

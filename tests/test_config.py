@@ -196,10 +196,15 @@ def test_what_is_not_toml_is_told_with_its_line(tmp_path):
         ({"votes": "n"}, "czsl.toml, [votes]: got 'n'; a table of settings is needed"),
         ({"classes": {"values": {"a": 1.5, "b": 1}}}, "[classes] values.a: got 1.5; text is need"),
         ({"images": {"crop": "x"}}, "[images] crop: got 'x'; a whole number or a number is needed"),
+        ({"images": {"crop": True}}, "[images] crop: got True; a whole number or a number is ne"),
+        ({"images": {"size": "64"}}, "[images] size: got '64'; a whole number is needed"),
+        ({"images": {"channels": 1.0}}, "[images] channels: got 1.0; a whole number is needed"),
+        ({"images": {"stretch": {"scale": "5"}}}, "stretch.scale: got '5'; a number is needed"),
         ({"images": {"size": 4}}, "[images] size: got 4; it must be 8 or more"),
         ({"images": {"channels": 9}}, "[images] channels: got 9; it must be 8 or less"),
         ({"images": {"stretch": {"scale": -1}}}, "stretch.scale: got -1; it must be above 0"),
         ({"recipe": "default"}, "recipe: got 'default'; a table of settings is needed"),
+        ({"arms": {"a": {"fuse": 0}}}, "[arms.a] fuse: got 0; true or false is needed"),
         ({"recipe": {"name": 3}}, "[recipe] name: there is no recipe 3; there are 'default'"),
         # what is not there
         ({"catalogue": None}, "[catalogue]: is missing; give it"),
@@ -359,7 +364,7 @@ def test_the_example_of_the_documentation_can_be_used():
         }
     )
     assert example.votes[0].names == ("elliptical", "clockwise", "anticlockwise")
-    assert example.images.crop == 128
+    assert (example.images.crop, type(example.images.crop)) == (128, int)
 
 
 def test_a_view_has_the_same_margin_on_all_sides():

@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from czsl.catalogue import read_table
 from czsl.check import Checked
-from czsl.demo import Demo, run_demo
+from czsl.cli import main
+from czsl.demo import MARKER, Demo, run_demo
+from czsl.errors import RunError
 from czsl.model import CzSL
 from czsl.simulate import simulate_survey
 
@@ -26,6 +29,7 @@ width = 4
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Demo, list[Checked]]:
     """A demo with 30 experts' objects, of short recipes."""
     folder = tmp_path_factory.mktemp("demo")
+    (folder / MARKER).write_text('{"seed": 0}')
     config = simulate_survey(folder, experts=30, voted=70, unlabelled=20, test=25, processes=1)
     config.write_text(config.read_text() + SHORT)
     checked: list[Checked] = []
@@ -81,3 +85,52 @@ def test_a_second_demo_goes_on_where_the_first_ended(demo: tuple[Demo, list[Chec
     assert (folder / "metrics.json").read_bytes() == before
     assert {path.name for path in (folder / "runs" / "stages").iterdir()} == stages
     assert again.arms == demo[0].arms
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _never(_: object) -> CzSL:
+    raise AssertionError("nothing may be fitted in a folder that is refused")
+
+
+@pytest.mark.parametrize("name", ["galaxies.csv", "czsl.toml", "report.html", "images/a.jpg"])
+def test_a_folder_with_anything_of_ones_own_is_refused_untouched(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    before = _content(tmp_path)
+    with pytest.raises(RunError, match=r"is not empty and not the folder of a demo.*new folder"):
+        run_demo(tmp_path, make_model=_never)
+    assert _content(tmp_path) == before
+
+
+@pytest.mark.parametrize("content", ["{", '{"seed": 0, "shown": true}', "[]", "0"])
+def test_a_file_that_is_only_called_as_the_marker_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / MARKER).write_text(content)
+    with pytest.raises(RunError, match=r"demo\.json: is not .*; name a new folder"):
+        run_demo(tmp_path, make_model=_never)
+    assert [path.name for path in tmp_path.iterdir()] == [MARKER]
+
+
+def test_another_seed_is_refused_and_named(demo: tuple[Demo, list[Checked]]) -> None:
+    folder = demo[0].folder
+    before = _content(folder)
+    done = CliRunner().invoke(main, ["demo", str(folder), "--seed", "1"])
+    assert done.exit_code == 1
+    assert "holds the demo of seed 0, and seed 1 was asked for" in done.output
+    assert _content(folder) == before
+
+
+def test_a_simulation_that_was_stopped_starts_again(tmp_path: Path) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "new"
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run_demo(folder, seed=3, make_model=_never, simulated=stop)
+        assert json.loads((folder / MARKER).read_text()) == {"seed": 3}
+        assert not (folder / "czsl.toml").exists()
+        assert any((folder / "images").iterdir())

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -165,11 +166,43 @@ def test_recipes_do_not_change_when_settings_do():
             "'finetune.patience' is 3 and 'finetune.hel",
         ),
         ("default", "settings, recipe: got 'default'; a table of settings is needed"),
+        # what could be read as a value of the right kind, and is none
+        ({"folds": True}, "[recipe] folds: got True; a whole number is needed"),
+        ({"folds": "7"}, "[recipe] folds: got '7'; a whole number is needed"),
+        ({"folds": 7.0}, "[recipe] folds: got 7.0; a whole number is needed"),
+        ({"views": True}, "[recipe] views: got True; a whole number is needed"),
+        ({"views": 2}, "[recipe] views: got 2; it is one of 1 or 8"),
+        ({"fuse": "yes"}, "[recipe] fuse: got 'yes'; true or false is needed"),
+        ({"fuse": 1}, "[recipe] fuse: got 1; true or false is needed"),
+        ({"pretrain": {"rate": "0.1"}}, "pretrain.rate: got '0.1'; a number is needed"),
+        ({"pretrain": {"rate": True}}, "pretrain.rate: got True; a number is needed"),
+        ({"pretrain": {"augment": {"mirror": 1}}}, "mirror: got 1; true or false or 'both' or"),
+        ({"transfer": {"extra": "yes"}}, "extra: got 'yes'; true or false or a list, such as"),
+        ({"finetune": {"transferred": [0, True]}}, "transferred: got True; a number is needed"),
+        ({"finetune": {"transferred": []}}, "transferred: got []; 1 or more are needed"),
+        ({"finetune": {"transferred": [0] * 6}}, "0, 0]; 5 or fewer are needed"),
     ],
 )
 def test_what_cannot_be_used_is_said_with_what_can(changes, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         recipe_settings(changes)
+
+
+@pytest.mark.parametrize("mirror", [True, False, "both", "senses"])
+def test_values_of_the_right_kind_are_kept_and_whole_numbers_are_numbers(mirror):
+    recipe = recipe_settings(
+        {
+            "folds": np.int64(3),
+            "pretrain": {"rate": 1, "weight_decay": np.float32(0.5), "augment": {"mirror": mirror}},
+            "transfer": {"extra": ["a", "b"]},
+            "finetune": {"transferred": [0, 1], "freeze": False},
+        }
+    )
+    assert recipe.pretrain.augment.mirror == mirror
+    assert (recipe.folds, recipe.pretrain.rate, recipe.pretrain.weight_decay) == (3, 1.0, 0.5)
+    assert {type(value) for value in recipe.finetune.transferred} == {float}
+    assert (recipe.finetune.transferred, recipe.transfer.extra) == ((0.0, 1.0), ("a", "b"))
+    assert recipe_settings({"finetune": {"transferred": 1}}).finetune.transferred == (1.0,)
 
 
 def test_all_slips_are_told_at_once():

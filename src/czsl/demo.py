@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from czsl.catalogue import Catalogue, majority_class, read_table, scan_catalogue
 from czsl.check import Checked, check
 from czsl.compare.arms import ARM_NAMES, MAJORITY, TIERS, tier_recipes
 from czsl.config import Config, read_config
+from czsl.errors import RunError, check_seed
 from czsl.files import write_json
 from czsl.model import CzSL
 from czsl.recipes import Recipe, recipe_settings
@@ -37,6 +39,9 @@ SHORTENED = {
     }
 }
 """The published recipe, shortened so that the demo ends soon; said so in its table."""
+
+MARKER = "demo.json"
+"""The file by which a demo knows its own folder; it holds the seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +79,8 @@ def run_demo(
     Parameters
     ----------
     folder
-        Where the survey goes; its runs go into ``runs`` in it.
+        Where the survey goes; its runs go into ``runs`` in it. A new or empty folder, or
+        that of a demo of the same seed, which goes on.
     seed
         Seed of the simulation.
     make_model
@@ -88,10 +94,16 @@ def run_demo(
 
     Raises
     ------
+    RunError
+        Where the folder holds anything else, or the demo of another seed.
+    ArgumentError
+        Where the seed is negative.
     MissingExtraError
         Where GalSim, Jinja2 or matplotlib is not installed.
     """
+    check_seed(seed)
     folder = Path(folder)
+    _claim(folder, seed)
     if not (folder / "czsl.toml").exists():
         simulate_survey(folder, seed=seed, progress=simulated)
     found = check(folder)
@@ -113,6 +125,36 @@ def run_demo(
     demo = Demo(folder=folder, arms={name: arms[name] for name in TIERS})
     _write_report(demo, config, truth)
     return demo
+
+
+def _claim(folder: Path, seed: int) -> None:
+    """Mark a new folder as that of a demo, or see that it is one of this seed.
+
+    The mark comes before the first file of the survey, so that a demo that was stopped
+    while it simulated goes on, too.
+    """
+    marker = folder / MARKER
+    if not marker.exists():
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            raise RunError(
+                f"{folder}: is not empty and not the folder of a demo, which would write over what "
+                "is in it; name a new folder"
+            )
+        write_json(marker, {"seed": seed})
+        return
+    try:
+        before = json.loads(marker.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{marker}: is not whole or not ours ({error}); name a new folder"
+        ) from error
+    if not isinstance(before, dict) or list(before) != ["seed"]:
+        raise RunError(f"{marker}: is not of a demo; name a new folder")
+    if before["seed"] != seed:
+        raise RunError(
+            f"{folder}: holds the demo of seed {before['seed']}, and seed {seed} was asked for; "
+            f"name a new folder, or give the seed {before['seed']}"
+        )
 
 
 def read_truth(path: Path, config: Config) -> dict[str, int]:

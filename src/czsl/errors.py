@@ -242,6 +242,25 @@ installed; install it with: pip install "czsl[demo]", or from a clone: pip insta
         ) from error
 
 
+def check_seed(seed: int) -> None:
+    """Refuse what no random numbers can start from.
+
+    Raises
+    ------
+    ArgumentError
+        Where the seed is negative.
+
+    Examples
+    --------
+    >>> check_seed(0)
+    >>> check_seed(-1)
+    Traceback (most recent call last):
+    czsl.errors.ArgumentError: seed: got -1; it must be 0 or more
+    """
+    if seed < 0:
+        raise ArgumentError(f"seed: got {seed}; it must be 0 or more")
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Translate a full disk or a missing permission into a :class:`WriteError`.

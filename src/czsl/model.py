@@ -14,7 +14,7 @@ from torch import nn
 from czsl.catalogue import Catalogue
 from czsl.catalogue.duplicates import Seen
 from czsl.chain import learn
-from czsl.errors import NotFittedError
+from czsl.errors import NotFittedError, check_seed
 from czsl.fitted import (
     make_judge,
     make_predictor,
@@ -76,6 +76,11 @@ class CzSL:
     decoded
         Listener of the decoding's progress: images done, images to do.
 
+    Raises
+    ------
+    ArgumentError
+        Where the seed is negative.
+
     Attributes
     ----------
     classes_ : tuple of str
@@ -115,6 +120,7 @@ class CzSL:
         report: Reporter = silent,
         decoded: Callable[[int, int], None] | None = None,
     ) -> None:
+        check_seed(seed)
         self.recipe = recipe_settings({"name": recipe}) if isinstance(recipe, str) else recipe
         self.seed, self.encoder = seed, encoder
         self.hardware = Hardware(device=device, threads=threads)

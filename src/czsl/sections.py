@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from czsl.errors import nearest
 from czsl.names import class_slips
-from czsl.recipes import Settings
+from czsl.recipes import Number, Settings, Whole
 from czsl.remote import address_slips
 from czsl.slips import refuse
 
@@ -237,9 +237,9 @@ class StretchSettings(Settings):
         Pixel value shown black.
     """
 
-    scale: float = Field(default=5.0, gt=0)
-    softening: float = Field(default=8.0, gt=0)
-    minimum: float = 0.0
+    scale: Number = Field(default=5.0, gt=0)
+    softening: Number = Field(default=8.0, gt=0)
+    minimum: Number = 0.0
 
 
 GROUPS = ("tiers", "votes", "fusion", "published", "ablations", "sampling", "images")
@@ -287,10 +287,10 @@ class ImagesSettings(Settings):
         For FITS and other images of floating-point numbers.
     """
 
-    crop: int | float | None = None
-    size: int = Field(default=64, ge=8, le=1024)
-    view: int | None = Field(default=None, ge=8)
-    channels: int | None = Field(default=None, ge=1, le=MAX_BANDS)
+    crop: Whole | Number | None = None
+    size: Whole = Field(default=64, ge=8, le=1024)
+    view: Whole | None = Field(default=None, ge=8)
+    channels: Whole | None = Field(default=None, ge=1, le=MAX_BANDS)
     bands: tuple[str, ...] = Field(default=(), max_length=MAX_BANDS)
     stretch: StretchSettings = StretchSettings()
 

@@ -30,6 +30,8 @@ _BOUNDS = {
     "greater_than_equal": "it must be {ge:g} or more",
     "less_than": "it must be below {lt:g}",
     "less_than_equal": "it must be {le:g} or less",
+    "too_short": "{min_length} or more are needed",
+    "too_long": "{max_length} or fewer are needed",
     "literal_error": "it is one of {expected}",
 }
 
@@ -107,7 +109,7 @@ def _heading(place: Sequence[str | int], sections: Mapping[tuple[Any, ...], str]
     for length in range(len(place), -1, -1):
         heading = sections.get(tuple(place[:length]))
         if heading is not None:
-            return f"{heading} {_dotted(place[length:])}".rstrip()
+            return f"{heading} {_dotted(place[length:])}".strip()
     return f"[{place[0]}] {_dotted(place[1:])}".rstrip() if place else ""
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,6 +20,7 @@ from rich.progress import (
     Progress as Bars,
 )
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from czsl.catalogue.guess import Guess
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
     from czsl.survey.explain import Explanation
     from czsl.train.progress import Progress
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+# Names are users' own, so they come as Text, in which "[new]" is no markup, and ":star:" is no
+# picture.
+console = Console(highlight=False, emoji=False)
+errors = Console(stderr=True, highlight=False, emoji=False)
 
 
 def be_silent() -> None:
@@ -92,7 +95,7 @@ class FitDisplay:
 
     def started(self, arm: str) -> None:
         """Show that an arm is fitted from now on."""
-        self.bars.console.print(f"[bold]{escape(arm)}[/bold]")
+        self.bars.console.print(Text(arm, "bold"))
         for task in self.tasks.values():
             self.bars.remove_task(task)
         self.tasks.clear()
@@ -104,7 +107,8 @@ class FitDisplay:
         self.bars.update(task, completed=tally.done, text=text)
         if tally.error is not None:
             last = tally.error.strip().splitlines()[-1]
-            self.bars.console.print(f"[red]failed:[/red] {tally.last}: {escape(last)}")
+            failed = Text.assemble(("failed:", "red"), f" {tally.last}: {last}")
+            self.bars.console.print(failed)
         tenth = max(1, tally.total // 10)
         if not console.is_terminal and tally.done % tenth == 0 and tally.seconds_left is not None:
             left = duration(tally.seconds_left)
@@ -148,10 +152,10 @@ def duration(seconds: float) -> str:
 def layout(*headings: str, title: str = "") -> Table:
     """Start a table: first column text, the others numbers."""
     if title:
-        console.print(f"\n[bold]{escape(title)}[/bold]")
+        console.print(Text(f"\n{title}", "bold"))
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for place, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if place else "left", no_wrap=not place)
+        table.add_column(Text(heading), justify="right" if place else "left", no_wrap=not place)
     return table
 
 
@@ -161,12 +165,13 @@ def show_scores(scores: Mapping[str, Mapping[str, Any]], *, first: str, title: s
     table = layout(first, *headings, title=title)
     for name, score in scores.items():
         if score.get("accuracy") is None:
-            table.add_row(name, "-", "-", "-", "-", "0")
+            table.add_row(Text(name), "-", "-", "-", "-", "0")
             continue
         rest = [score.get(key) for key in ("auc", "log_loss")]
         numbers = ["" if value is None else f"{value:.3f}" for value in rest]
         interval = f"{score['low']:.3f}-{score['high']:.3f}"
-        table.add_row(name, f"{score['accuracy']:.3f}", interval, *numbers, f"{score['n']:,}")
+        accuracy, objects = f"{score['accuracy']:.3f}", f"{score['n']:,}"
+        table.add_row(Text(name), accuracy, interval, *numbers, objects)
     console.print(table)
 
 
@@ -187,9 +192,9 @@ def show_comparison(folder: Path, metrics: Mapping[str, Any]) -> None:
     """Print the scores of every task's arms on the test folds, and where everything is."""
     for task, arms in (metrics.get("tasks") or {"": metrics["arms"]}).items():
         if not arms:
-            named = f"{escape(task)}: " if task else ""
+            named = f"{task}: " if task else ""
             why = "every cell failed, or judged no object of its test fold"
-            cells = escape(str(folder / "cells.csv"))
+            cells = folder / "cells.csv"
             console.print(f"\n{named}no arm has a score, {why}; see {cells}", soft_wrap=True)
             continue
         objects = max(score["n"] for score in arms.values())
@@ -201,22 +206,32 @@ def show_comparison(folder: Path, metrics: Mapping[str, Any]) -> None:
         for name, score in arms.items():
             rest = [score[key] for key in ("gmean", "auc", "log_loss")]
             table.add_row(
-                _arm_name(name),
+                Text(_arm_name(name)),
                 f"{score['accuracy']:.3f}",
                 f"{score['low']:.3f}-{score['high']:.3f}",
                 *("" if value is None else f"{value:.3f}" for value in rest),
             )
         console.print(table)
-    console.print(f"\nscores with intervals: {folder / 'summary.csv'}")
-    console.print(
-        f"differences: {folder / 'differences.csv'}    every cell: {folder / 'cells.csv'}"
-    )
+    console.print()
+    show_path("scores with intervals", folder / "summary.csv")
+    show_path("differences", folder / "differences.csv")
+    show_path("every cell", folder / "cells.csv")
+
+
+def show_path(what: str, path: Path) -> None:
+    """Print where something is, in a line that can be copied."""
+    console.print(f"{what}: {path}", soft_wrap=True, markup=False)
 
 
 def show_warnings(warnings: Sequence[str]) -> None:
     """Print what the user should know, on the error stream."""
     for warning in warnings:
-        errors.print(f"[yellow]note:[/yellow] {escape(warning)}", soft_wrap=True)
+        errors.print(_note(warning), soft_wrap=True)
+
+
+def _note(warning: str) -> Text:
+    """Mark what is no error."""
+    return Text.assemble(("note:", "yellow"), f" {warning}")
 
 
 def show_fit(model: CzSL, run: Run) -> None:
@@ -227,51 +242,51 @@ def show_fit(model: CzSL, run: Run) -> None:
     scores = model.scores_
     rows = {shown: scores[name] for name, shown in reversed(SHOWN.items()) if name in scores}
     show_scores(rows, first="posterior from", title="Experts' objects not trained on (out of fold)")
-    console.print(f"model: {run.model}    scores, history, predictions: {run.folder}")
+    show_path("model", run.model)
+    show_path("scores, history, predictions", run.folder)
 
 
 def show_predicted(done: Predicted) -> None:
     """Print what became of a table."""
     show_warnings(done.notes)
     flags = ", ".join(f"{count:,} {name}" for name, count in sorted(done.flags.items()))
-    console.print(
-        f"{done.rows:,} objects predicted: {done.path}" + (f"  ({flags})" if flags else "")
-    )
+    told = f"{done.rows:,} objects predicted: {done.path}" + (f"  ({flags})" if flags else "")
+    console.print(told, soft_wrap=True, markup=False)
     if done.shares is not None:
         table = layout("class", "share", "95% interval", title="Shares, estimated from the table")
         for name, share in done.shares.values.items():
             interval = f"{done.shares.low[name]:.3f}-{done.shares.high[name]:.3f}"
-            table.add_row(escape(name), f"{share:.3f}", interval)
+            table.add_row(Text(name), f"{share:.3f}", interval)
         console.print(table)
 
 
 def show_explained(found: Explanation) -> None:
     """Print what a model says of one object."""
-    console.print(f"[bold]{escape(found.name)}[/bold] ({found.tier}) by {escape(found.model)}")
+    console.print(Text.assemble((found.name, "bold"), f" ({found.tier}) by {found.model}"))
     if found.expert is not None:
-        console.print(f"an expert calls it {escape(found.expert)}")
+        console.print(Text(f"an expert calls it {found.expert}"))
     if found.posteriors:
         classes = list(next(iter(found.posteriors.values())))
         table = layout("posterior from", *classes, title="Image and votes")
         for source, posterior in found.posteriors.items():
             counts = "  (counts)" if source == found.source else ""
-            table.add_row(source + counts, *(f"{value:.3f}" for value in posterior.values()))
+            table.add_row(Text(source + counts), *(f"{value:.3f}" for value in posterior.values()))
         console.print(table)
         possible = " or ".join(found.classes)
         level = "" if found.coverage is None else f"; at {found.coverage:.0%} coverage: {possible}"
-        console.print(f"class: [bold]{escape(found.decided)}[/bold]{escape(level)}")
+        console.print(Text.assemble("class: ", (found.decided, "bold"), level))
     for question, answers in found.votes.items():
         table = layout("answer", "votes", title=f"Votes on {question!r}")
         for answer, value in answers.items():
-            table.add_row(escape(answer), f"{value:g}")
+            table.add_row(Text(answer), f"{value:g}")
         console.print(table)
     if found.neighbours:
         table = layout("object", "experts", "distance", title="Likest experts' objects")
         for one in found.neighbours:
-            table.add_row(escape(one.name), escape(one.expert), f"{one.distance:.2f}")
+            table.add_row(Text(one.name), Text(one.expert), f"{one.distance:.2f}")
         console.print(table)
     for name, meaning in found.flags.items():
-        console.print(f"[yellow]{name}[/yellow]: {escape(meaning)}", soft_wrap=True)
+        console.print(Text.assemble((name, "yellow"), f": {meaning}"), soft_wrap=True)
 
 
 def show_guess(guess: Guess, out: Path) -> None:
@@ -280,11 +295,10 @@ def show_guess(guess: Guess, out: Path) -> None:
     for heading in ("setting", "guess", "because"):
         table.add_column(heading, overflow="fold")
     for finding in guess.findings:
-        table.add_row(
-            escape(finding.setting), escape(spelled(finding.value)), escape(finding.reason)
-        )
+        table.add_row(Text(finding.setting), Text(spelled(finding.value)), Text(finding.reason))
     console.print(table)
-    console.print(f"written: {out}; look it over, then: czsl check {out}")
+    told = f"written: {out}; look it over, then: czsl check {shlex.quote(str(out))}"
+    console.print(told, soft_wrap=True, markup=False)
 
 
 def spelled(value: Any) -> str:
@@ -309,17 +323,17 @@ def show_checked(found: Checked) -> None:
     if found.images:
         show_images(found.images)
     for warning in found.warnings:
-        console.print(f"[yellow]note:[/yellow] {escape(warning)}", soft_wrap=True)
+        console.print(_note(warning), soft_wrap=True)
     for problem in found.problems:
-        console.print(f"[red]to mend:[/red] {escape(problem)}", soft_wrap=True)
+        console.print(Text.assemble(("to mend:", "red"), f" {problem}"), soft_wrap=True)
     if not found.problems:
         console.print("[green]Nothing must be mended; next: czsl fit[/green]")
 
 
 def _show_catalogue(catalogue: Mapping[str, Any]) -> None:
     """Print tiers, classes, answers, and volunteers against experts."""
-    name = escape(catalogue["table"])
-    console.print(f"[bold]{name}[/bold]: {catalogue['objects']:,} objects")
+    objects = f": {catalogue['objects']:,} objects"
+    console.print(Text.assemble((catalogue["table"], "bold"), objects))
     tiers = layout("tier", "objects", title="Tiers")
     for tier, count in catalogue["tiers"].items():
         tiers.add_row(tier, f"{count:,}")
@@ -327,7 +341,7 @@ def _show_catalogue(catalogue: Mapping[str, Any]) -> None:
     console.print(tiers)
     classes = layout("class", "experts' objects", title="Classes")
     for name, count in catalogue["classes"].items():
-        classes.add_row(escape(name), f"{count:,}")
+        classes.add_row(Text(name), f"{count:,}")
     console.print(classes)
     for question in catalogue["questions"]:
         _show_question(question)
@@ -342,7 +356,7 @@ def _show_question(question: Mapping[str, Any]) -> None:
     table = layout("answer", "votes", "mean share", "objects where first", title=title)
     for row in question["answers"]:
         share = "" if row["share"] is None else f"{row['share']:.3f}"
-        table.add_row(escape(row["answer"]), f"{row['votes']:,.0f}", share, f"{row['first']:,}")
+        table.add_row(Text(row["answer"]), f"{row['votes']:,.0f}", share, f"{row['first']:,}")
     console.print(table)
 
 
@@ -351,7 +365,7 @@ def _show_confusion(confusion: Mapping[str, Any]) -> None:
     title = f"Volunteers' majority against experts: {confusion['agreement']:.1%} agree"
     table = layout("experts \\ majority", *confusion["columns"], title=title)
     for name, counts in zip(confusion["classes"], confusion["objects"], strict=True):
-        table.add_row(escape(name), *(f"{count:,}" for count in counts))
+        table.add_row(Text(name), *(f"{count:,}" for count in counts))
     console.print(table)
 
 
@@ -363,9 +377,9 @@ def show_images(images: Mapping[str, Any]) -> None:
     for kind in ("sizes", "modes"):
         counts = list(images[kind].items())
         shown = ", ".join(f"{count:,} {name}" for name, count in counts[:4])
-        console.print(
-            f"  {kind}: {shown}" + (f" and {len(counts) - 4} more" if len(counts) > 4 else "")
-        )
+        more = f" and {len(counts) - 4} more" if len(counts) > 4 else ""
+        console.print(Text(f"  {kind}: {shown}{more}"))
     for flag, found in images["flags"].items():
         first = "; ".join(f"{one['id']}: {one['reason']}" for one in found["first"])
-        console.print(f"  [yellow]{flag}[/yellow]: {found['count']:,}, first {escape(first)}")
+        told = f": {found['count']:,}, first {first}"
+        console.print(Text.assemble("  ", (flag, "yellow"), told))

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from czsl.catalogue import Catalogue
 from czsl.compare.protocols import Protocol
-from czsl.errors import CatalogueError
+from czsl.errors import ArgumentError, CatalogueError
 from tiny import quick, tiny_catalogue, write_survey
 from votes_only import votes_config, write_table
 
@@ -91,7 +90,14 @@ def test_too_few_experts_are_an_error(tmp_path):
         Protocol().fold_numbers(catalogue, 0)
 
 
-@pytest.mark.parametrize("bad", [{"experts": 0.0}, {"folds": 1}, {"name": "mine"}])
-def test_shares_and_folds_have_limits(bad):
-    with pytest.raises(ValidationError):
+def test_shares_and_folds_have_limits_and_all_that_is_wrong_is_told_at_once():
+    bad = {"experts": 0.0, "folds": 50, "name": "mine", "ordre": "file"}
+    with pytest.raises(ArgumentError) as caught:
         Protocol(**bad)
+    assert str(caught.value).splitlines() == [
+        "4 problems",
+        "  1. protocol, name: got 'mine'; it is one of 'own' or 'czsl2023'",
+        "  2. protocol, folds: got 50; it must be 20 or less",
+        "  3. protocol, experts: got 0.0; it must be above 0",
+        "  4. protocol, ordre: is not a setting; did you mean 'order'?",
+    ]

@@ -1,12 +1,15 @@
 """Plots of a comparison, drawn on axes of their own and on those that are given."""
 
+import html
 import io
+import re
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from czsl.reliability import bins
 from czsl.report.comparison_plots import (
     STYLES,
     VERDICTS,
@@ -19,7 +22,10 @@ from czsl.report.comparison_plots import (
     plot_precision_recall,
     plot_sweep,
 )
+from czsl.report.fit_votes import plot_votes_map
 from czsl.report.page import Number, Section, Table, Text, write_page
+from czsl.report.picture import inline_svg
+from czsl.report.plots import plot_balance, plot_confusion, plot_scores, plot_votes
 from pages import read_page
 
 VALUE = Value(mean=0.8, low=0.7, high=0.9)
@@ -113,3 +119,44 @@ def test_sections_of_groups_are_named_after_them(tmp_path):
 def test_written_numbers_stand_in_columns_of_numbers():
     table = Table(caption="", heads=("a", "b"), rows=[["x", Number("<0.001")], ["y", 0.5]])
     assert table.words == [True, False]
+
+
+NAMES = ("_hidden", "a$b$", r"$\frac", "[new]", "_")
+"""Each means something to matplotlib, or cannot be set as mathematics."""
+
+NAMED = [
+    lambda: plot_arms([(name, VALUE) for name in NAMES]),
+    lambda: plot_differences([(name, VALUE, "better") for name in NAMES]),
+    lambda: plot_ladder([(name, VALUE) for name in NAMES], steps=NAMES[1:]),
+    lambda: plot_precision_recall(dict.fromkeys(NAMES, (np.ones(2), np.ones(2))), 0.1),
+    lambda: plot_sweep(dict.fromkeys(NAMES, SWEPT["default"]), {10: "10", 100: "9"}, sweep="L"),
+    lambda: plot_scores([(name, {"accuracy": 0.9, "low": 0.8, "high": 1.0}) for name in NAMES]),
+    lambda: plot_confusion(np.eye(5, dtype=int), NAMES, NAMES, said=NAMES[1]),
+    lambda: plot_votes(bins(np.array([0.1, 0.9]), np.array([False, True])), NAMES[1]),
+    lambda: plot_balance(NAMES, {"experts": [1, 2, 3, 4, 5]}),
+    lambda: plot_votes_map(
+        [
+            {"votes": 5, "first": "a$b$", "second": "$", "share": share}
+            | {f"p_{name}": share for name in NAMES}
+            for share in (0.0, 1.0)
+        ],
+        NAMES,
+    ),
+]
+
+
+@pytest.mark.parametrize("plot", NAMED)
+def test_names_are_drawn_as_they_are(plot):
+    svg = html.unescape(inline_svg(plot(), "names"))
+    drawn = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    assert (set(NAMES) if plot is not NAMED[7] else {NAMES[1]}) <= set(drawn)
+    assert not any("\\$" in text for text in drawn)
+
+
+@pytest.mark.parametrize("plot", [NAMED[3], NAMED[4]])
+def test_a_legend_names_every_line_in_its_colour(plot):
+    legend = plot().get_legend()
+    shown = [text.get_text().replace("\\$", "$") for text in legend.get_texts()]
+    colours = [to_hex(line.get_color()).upper() for line in legend.get_lines()]
+    assert shown == list(NAMES)
+    assert colours == [style["color"] for style in STYLES[: len(NAMES)]]

@@ -146,6 +146,12 @@ def test_impossible_numbers_are_refused(tmp_path, wrong):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_seed_below_zero_is_refused(tmp_path):
+    with pytest.raises(ArgumentError, match="seed: got -1; it must be 0 or more"):
+        simulate_survey(tmp_path, **SIZES, seed=-1)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WriteError, match=r"file.images: cannot be written"):

@@ -180,9 +180,9 @@ def explain(
 def write_explanation_of(found: Explanation, out: Path | None) -> None:
     """Write the page of an explanation, or say what it takes."""
     from czsl.report.explain import write_explanation
-    from czsl.terminal import console, show_warnings
+    from czsl.terminal import show_path, show_warnings
 
     try:
-        console.print(f"page: {write_explanation(found, out)}", soft_wrap=True)
+        show_path("page", write_explanation(found, out))
     except MissingExtraError as error:
         show_warnings([f"no page was written: {error}"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import click
 
 from czsl.cli.shared import (
     PATH,
+    command_to_go_on,
     config_argument,
     device_option,
     join_others,
@@ -74,8 +76,7 @@ def fit(
             run = fit_run(model, catalogue, out, limit=limit, resume=resume)
     except KeyboardInterrupt:
         if ranks.leads:
-            command = f"czsl fit {config} --out {out} --resume"
-            click.echo(f"\nstopped; go on with: {command}", err=True)
+            click.echo(f"\nstopped; go on with: {command_to_go_on()}", err=True)
         sys.exit(130)
     if not ranks.leads:
         return
@@ -102,7 +103,13 @@ def fit(
     "with czsl2023 the tiers. file: all executions share their folds, and tiers are in the table's "
     "order.",
 )
-@click.option("--folds", default=5, show_default=True, help="Where the table has none.")
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 20),
+    default=5,
+    show_default=True,
+    help="Where the table has none.",
+)
 @click.option("--executions", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--sweep", "sweeps", multiple=True, help="NAME or NAME=VALUE,VALUE; repeatable.")
 @click.option(
@@ -165,8 +172,7 @@ def compare(
                 told=display.told,
             )
     except KeyboardInterrupt:
-        given = " ".join(argument for argument in sys.argv[1:] if argument != "--resume")
-        click.echo(f"\nstopped; go on with: czsl {given} --resume", err=True)
+        click.echo(f"\nstopped; go on with: {command_to_go_on()}", err=True)
         sys.exit(130)
     show_comparison(out, read_metrics(out))
     write_report_of(out)
@@ -182,17 +188,18 @@ def report(run: Path) -> None:
     there.
     """
     from czsl.report.write import write_report
-    from czsl.terminal import console
+    from czsl.terminal import show_path
 
-    console.print(f"report: {write_report(run)}", soft_wrap=True)
+    show_path("report", write_report(run))
 
 
 def write_report_of(folder: Path) -> None:
     """Write the report of a folder, or say what it takes."""
     from czsl.report.write import write_report
-    from czsl.terminal import console, show_warnings
+    from czsl.terminal import show_path, show_warnings
 
     try:
-        console.print(f"report: {write_report(folder)}", soft_wrap=True)
+        show_path("report", write_report(folder))
     except MissingExtraError as error:
-        show_warnings([f"no report was written: {error}, then: czsl report {folder}"])
+        command = shlex.join(["czsl", "report", str(folder)])
+        show_warnings([f"no report was written: {error}, then: {command}"])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +24,11 @@ PATH = click.Path(path_type=Path)
 config_argument = click.argument("config", default=".", type=PATH)
 model_argument = click.argument("model", type=PATH)
 seed_option = click.option(
-    "--seed", default=0, show_default=True, help="Seed of everything random."
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of everything random.",
 )
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, mps."
@@ -52,6 +59,27 @@ def model_maker(seed: int, device: str, threads: int | None, display: FitDisplay
         )
 
     return make
+
+
+def command_to_go_on(given: Sequence[str] | None = None) -> str:
+    """Spell the command that goes on where this one was stopped, to be copied into a shell.
+
+    Parameters
+    ----------
+    given
+        What stands behind ``czsl``; by default what this process was called with.
+
+    Examples
+    --------
+    >>> command_to_go_on(["fit", "my survey", "--seed", "3"])
+    "czsl fit 'my survey' --seed 3 --resume"
+    >>> command_to_go_on(["fit", "--resume", "--", "-survey"])
+    'czsl fit --resume -- -survey'
+    """
+    words = [one for one in (sys.argv[1:] if given is None else given) if one != "--resume"]
+    # What comes after "--" is no option.
+    place = words.index("--") if "--" in words else len(words)
+    return shlex.join(["czsl", *words[:place], "--resume", *words[place:]])
 
 
 def refuse_several(command: str) -> None:

@@ -30,7 +30,7 @@ def demo(folder: Path, seed: int, device: str, threads: int | None) -> None:
     refuse_several("demo")
     prepare_process()
     from czsl.demo import run_demo
-    from czsl.terminal import FitDisplay, console, show_arms, show_checked
+    from czsl.terminal import FitDisplay, console, show_arms, show_checked, show_path
 
     with FitDisplay() as display:
         result = run_demo(
@@ -43,8 +43,8 @@ def demo(folder: Path, seed: int, device: str, threads: int | None) -> None:
         )
     show_arms(result.arms, title="Test objects that no arm was trained on, against the truth")
     console.print("czsl2023 was shortened for the demo: 5, 40 and 10 epochs instead of 100.")
-    console.print(f"survey, with its czsl.toml: {result.folder}")
-    console.print(f"report: {result.report}")
+    show_path("survey, with its czsl.toml", result.folder)
+    show_path("report", result.report)
 
 
 @click.command()

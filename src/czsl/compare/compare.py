@@ -16,7 +16,7 @@ from czsl.compare.summary import summarise
 from czsl.compare.sweeps import Setting, read_sweep
 from czsl.compare.tasks import published_tables, published_tasks
 from czsl.config import read_config
-from czsl.errors import ArgumentError
+from czsl.errors import ArgumentError, check_seed
 from czsl.model import Hardware
 from czsl.train.progress import Reporter, silent
 
@@ -72,7 +72,7 @@ def compare(
     Raises
     ------
     ArgumentError
-        Where a sweep, the reference or the tasks cannot be used.
+        Where a sweep, the reference, the seed or the tasks cannot be used.
     RunError
         Where the folder holds a comparison and ``resume`` is false.
     CzslError
@@ -80,6 +80,7 @@ def compare(
         reported, and the others go on.
     """
     _check(tasks, reference)
+    check_seed(seed)
     settings = {Setting(): None}
     for sweep in sweeps:
         settings |= dict.fromkeys(read_sweep(sweep))

@@ -9,15 +9,16 @@ it uses few experts' classes and few volunteers' votes, and the images alone of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from czsl.catalogue import Catalogue, make_folds
-from czsl.errors import CatalogueError
-from czsl.recipes import Settings
+from czsl.errors import ArgumentError, CatalogueError, Problems
+from czsl.recipes import Number, Settings, Whole
+from czsl.slips import note_slips
 
 Rows = NDArray[np.int64]
 
@@ -81,13 +82,33 @@ class Protocol(Settings):
     experts, volunteers
         Shares of the training objects that are L and A; the protocol ``own`` takes the
         catalogue's tiers instead.
+
+    Raises
+    ------
+    ArgumentError
+        Names every setting that cannot be used.
+
+    Examples
+    --------
+    >>> Protocol(folds=1)
+    Traceback (most recent call last):
+    czsl.errors.ArgumentError: 1 problem
+      1. protocol, folds: got 1; it must be 2 or more
     """
 
     name: Literal["own", "czsl2023"] = "own"
-    folds: int = Field(default=5, ge=2, le=20)
+    folds: Whole = Field(default=5, ge=2, le=20)
     order: Literal["redrawn", "file"] = "redrawn"
-    experts: float = Field(default=0.05, gt=0, lt=1)
-    volunteers: float = Field(default=0.2, ge=0, lt=1)
+    experts: Number = Field(default=0.05, gt=0, lt=1)
+    volunteers: Number = Field(default=0.2, ge=0, lt=1)
+
+    def __init__(self, **settings: Any) -> None:
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            problems = Problems()
+            note_slips(error, Protocol, problems, name="protocol", sections={(): ""})
+            problems.raise_if_fatal(ArgumentError)
 
     def fold_numbers(self, catalogue: Catalogue, seed: int) -> Rows:
         """Deal the experts' objects into folds: the table's, or made by seed.

@@ -7,7 +7,17 @@ set to ``false`` is left out.
 """
 
 from czsl.recipes.recipe import CZSL2023, DEFAULT, RECIPES, Recipe, make_recipe, recipe_settings
-from czsl.recipes.settings import Augment, Finetune, Pretrain, Sets, Settings, Training, Transfer
+from czsl.recipes.settings import (
+    Augment,
+    Finetune,
+    Number,
+    Pretrain,
+    Sets,
+    Settings,
+    Training,
+    Transfer,
+    Whole,
+)
 
 __all__ = [
     "CZSL2023",
@@ -15,12 +25,14 @@ __all__ = [
     "RECIPES",
     "Augment",
     "Finetune",
+    "Number",
     "Pretrain",
     "Recipe",
     "Sets",
     "Settings",
     "Training",
     "Transfer",
+    "Whole",
     "make_recipe",
     "recipe_settings",
 ]

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from czsl.errors import ConfigError, Problems, nearest
-from czsl.recipes.settings import Augment, Finetune, Pretrain, Sets, Settings, Training, Transfer
+from czsl.recipes.settings import (
+    Augment,
+    Finetune,
+    Pretrain,
+    Sets,
+    Settings,
+    Switch,
+    Training,
+    Transfer,
+    Whole,
+    whole,
+)
 from czsl.slips import note_slips, refuse, settings_of
 
 RecipeName = Literal["default", "czsl2023"]
@@ -55,17 +66,17 @@ class Recipe(Settings):
     name: RecipeName
     network: Literal["published", "residual", "pretrained", "given"]
     encoder: str | None = None
-    width: int = Field(default=16, ge=4, le=512)
+    width: Whole = Field(default=16, ge=4, le=512)
     precision: Literal["32", "bf16"] = "32"
-    views: Literal[1, 8] = 1
+    views: Annotated[Literal[1, 8], BeforeValidator(whole)] = 1
     sampling: Literal["none", "over", "under"] = "none"
-    folds: int = Field(default=5, ge=1, le=20)
+    folds: Whole = Field(default=5, ge=1, le=20)
     reconstruct: Training | None
     pretrain: Pretrain | None
     transfer: Transfer | None
     finetune: Finetune | None
     calibrate: Literal["temperature", "lapse"] | None
-    fuse: bool = False
+    fuse: Switch = False
     sets: Sets | None = None
 
     @model_validator(mode="after")

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from numbers import Integral
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat
+from pydantic_core import PydanticKnownError
 
 from czsl.errors import ArgumentError
+
+
+def whole(value: Any) -> int:
+    """Take a whole number of Python or numpy, and nothing that could be read as one.
+
+    Raises
+    ------
+    PydanticKnownError
+        For anything else, such as ``True`` or ``"7"``; pydantic gathers it.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise PydanticKnownError("int_type")
+    return int(value)
+
+
+Whole = Annotated[int, BeforeValidator(whole)]
+Number = StrictFloat
+"""Whole numbers, too."""
+Switch = StrictBool
 
 
 class Settings(BaseModel):
@@ -42,11 +63,11 @@ class Augment(Settings):
     """
 
     rotate: Literal["any", "quarter", "none"] = "any"
-    mirror: bool | Literal["both", "senses"] = True
-    shift: float = Field(default=0.05, ge=0, lt=0.5)
-    zoom: float = Field(default=0.1, ge=0, lt=0.5)
-    blur: float = Field(default=0.0, ge=0, le=5)
-    noise: float = Field(default=0.0, ge=0, le=0.5)
+    mirror: Switch | Literal["both", "senses"] = True
+    shift: Number = Field(default=0.05, ge=0, lt=0.5)
+    zoom: Number = Field(default=0.1, ge=0, lt=0.5)
+    blur: Number = Field(default=0.0, ge=0, le=5)
+    noise: Number = Field(default=0.0, ge=0, le=0.5)
 
 
 class Training(Settings):
@@ -83,16 +104,16 @@ class Training(Settings):
         Random changes of the images; none where it is left out.
     """
 
-    epochs: int = Field(ge=1)
-    images: int = Field(default=0, ge=0)
-    batch: int = Field(ge=1)
+    epochs: Whole = Field(ge=1)
+    images: Whole = Field(default=0, ge=0)
+    batch: Whole = Field(ge=1)
     optimiser: Literal["sgd", "adamw"]
-    rate: float = Field(gt=0)
-    weight_decay: float = Field(default=0.0, ge=0)
-    warm_up: float = Field(default=0.0, ge=0, lt=1)
-    average: float = Field(default=0.0, ge=0, lt=1)
-    patience: int = Field(default=0, ge=0)
-    held_out: float = Field(default=0.0, ge=0, lt=1)
+    rate: Number = Field(gt=0)
+    weight_decay: Number = Field(default=0.0, ge=0)
+    warm_up: Number = Field(default=0.0, ge=0, lt=1)
+    average: Number = Field(default=0.0, ge=0, lt=1)
+    patience: Whole = Field(default=0, ge=0)
+    held_out: Number = Field(default=0.0, ge=0, lt=1)
     hold_out: Literal["random", "last"] = "random"
     augment: Augment | None = None
 
@@ -148,7 +169,7 @@ class Pretrain(Training):
     """
 
     targets: Literal["majority", "shares", "counts"]
-    experts: bool
+    experts: Switch
 
 
 class Transfer(Settings):
@@ -169,16 +190,16 @@ class Transfer(Settings):
     """
 
     kind: Literal["perceptron", "logistic"]
-    extra: bool | tuple[str, ...] = True
-    image: bool = False
+    extra: Switch | tuple[str, ...] = True
+    image: Switch = False
 
 
-Weight = Annotated[float, Field(ge=0)]
+Weight = Annotated[Number, Field(ge=0)]
 
 Weights = Annotated[
     tuple[Weight, ...],
-    Field(min_length=1, max_length=5),
     BeforeValidator(lambda value: value if isinstance(value, list | tuple) else (value,)),
+    Field(min_length=1, max_length=5),
 ]
 """One weight, or a few to choose from."""
 
@@ -212,10 +233,10 @@ class Finetune(Training):
     loss: Literal["squared", "entropy"]
     transferred: Weights
     head: Literal["logistic", "random"] = "random"
-    encoder_rate: float = Field(default=1.0, ge=0)
-    layer_decay: float = Field(default=1.0, ge=0, le=1)
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    freeze: bool = False
+    encoder_rate: Number = Field(default=1.0, ge=0)
+    layer_decay: Number = Field(default=1.0, ge=0, le=1)
+    dropout: Number = Field(default=0.0, ge=0, lt=1)
+    freeze: Switch = False
 
 
 class Sets(Settings):
@@ -231,5 +252,5 @@ class Sets(Settings):
         of fold, and the coverage is approximate.
     """
 
-    coverage: float = Field(default=0.9, gt=0, lt=1)
-    held_out: float = Field(default=0.0, ge=0, le=0.8)
+    coverage: Number = Field(default=0.9, gt=0, lt=1)
+    held_out: Number = Field(default=0.0, ge=0, le=0.8)

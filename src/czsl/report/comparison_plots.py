@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from czsl.report.plots import BLUE, GREY, ORANGE, new_axes
+from czsl.report.plots import BLUE, GREY, ORANGE, add_legend, new_axes, plain
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
@@ -180,7 +181,7 @@ def plot_ladder(
     for place, text in enumerate(steps):
         middle = (rungs[place][1].mean + rungs[place + 1][1].mean) / 2
         ax.annotate(
-            text,
+            plain(text),
             (middle, -place - 0.5),
             xytext=(6, 0),
             textcoords="offset points",
@@ -222,14 +223,15 @@ def plot_precision_recall(
         fontsize=8,
         ha="right",
     )
+    drawn: list[tuple[Artist, str]] = []
     for name, (recall, precision) in curves.items():
         line = {key: value for key, value in chosen[name].items() if key != "marker"}
-        ax.plot(recall, precision, lw=1.5, label=name, **line)
+        drawn += [(made, name) for made in ax.plot(recall, precision, lw=1.5, **line)]
     ax.set_xlim(-0.02, 1.02)
     ax.set_ylim(-0.02, 1.04)
     ax.set_xlabel("recall: share of them that are found")
     ax.set_ylabel("precision: share that is right")
-    return _legend(_grid(ax))
+    return _legend(_grid(ax), drawn)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,9 +281,11 @@ def plot_sweep(
     """
     ax = new_axes(ax, height=3.1 + 0.14 * len(lines))
     chosen = arm_styles(list(lines)) if styles is None else styles
+    drawn: list[tuple[Artist, str]] = []
     for name, line in lines.items():
         means = [value.mean for value in line.values]
-        ax.plot(line.places, means, lw=1.5, ms=5, label=name, **chosen[name])
+        made = ax.plot(line.places, means, lw=1.5, ms=5, **chosen[name])
+        drawn += [(one, name) for one in made]
         low, high = ([getattr(value, end) for value in line.values] for end in ("low", "high"))
         ax.fill_between(line.places, low, high, color=chosen[name]["color"], alpha=0.13, lw=0)
     if logarithmic:
@@ -290,7 +294,7 @@ def plot_sweep(
     ax.minorticks_off()
     ax.set_xlabel(sweep)
     ax.set_ylabel(measure)
-    return _legend(_grid(ax))
+    return _legend(_grid(ax), drawn)
 
 
 def _spaced(ticks: Mapping[float, str]) -> list[str]:
@@ -314,7 +318,7 @@ def _rows(ax: Axes, names: Sequence[str], label: str) -> Axes:
     """Name rows from the top, and take away what carries no numbers."""
     from matplotlib.ticker import MaxNLocator
 
-    ax.set_yticks([-place for place in range(len(names))], list(names))
+    ax.set_yticks([-place for place in range(len(names))], [plain(name) for name in names])
     ax.set_ylim(-len(names) + 0.5, 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.set_xlabel(label)
@@ -333,10 +337,11 @@ def _grid(ax: Axes) -> Axes:
     return ax
 
 
-def _legend(ax: Axes) -> Axes:
+def _legend(ax: Axes, drawn: Sequence[tuple[Artist, str]]) -> Axes:
     """Say above the plot which line is whose."""
-    ax.legend(
-        frameon=False,
+    add_legend(
+        ax,
+        drawn,
         loc="lower left",
         bbox_to_anchor=(-0.02, 1.0),
         ncols=2,

@@ -10,7 +10,7 @@ import numpy as np
 from czsl.report.comparison_plots import STYLES
 from czsl.report.page import Beside, Block, Cell, Plot, Plots, Section, Table, Text
 from czsl.report.picture import plot_block
-from czsl.report.plots import GREY, new_axes
+from czsl.report.plots import GREY, add_legend, new_axes, plain
 from czsl.report.results import Results
 
 if TYPE_CHECKING:
@@ -87,18 +87,18 @@ def plot_votes_map(rows: Sequence[Row], classes: Sequence[str], ax: Axes | None 
             x, y = [row["share"] for row in points], [row[f"p_{name}"] for row in points]
             ax.plot(x, y, color=style["color"], ls=dashes, marker=style["marker"], ms=4, lw=1.5)
     names = [
-        Line2D([], [], color=style["color"], marker=style["marker"], ms=5, lw=1.5, label=name)
+        (Line2D([], [], color=style["color"], marker=style["marker"], ms=5, lw=1.5), name)
         for style, name in zip(STYLES, classes, strict=False)
     ]
     lines = [
-        Line2D([], [], color="#333333", ls=dashes, lw=1.5, label=f"{number} votes")
+        (Line2D([], [], color="#333333", ls=dashes, lw=1.5), f"{number} votes")
         for number, dashes in zip(numbers, DASHES, strict=False)
     ]
-    empty = [Line2D([], [], ls="", label=" ")] * abs(len(names) - len(lines))
+    empty = [(Line2D([], [], ls=""), " ")] * abs(len(names) - len(lines))
     columns = [*names, *empty, *lines] if len(names) < len(lines) else [*names, *lines, *empty]
-    ax.legend(
-        handles=columns,
-        frameon=False,
+    add_legend(
+        ax,
+        columns,
         loc="lower left",
         bbox_to_anchor=(-0.02, 1.02),
         ncols=2,
@@ -107,7 +107,8 @@ def plot_votes_map(rows: Sequence[Row], classes: Sequence[str], ax: Axes | None 
     )
     ax.set_xlim(-0.02, 1.02)
     ax.set_ylim(-0.03, 1.03)
-    ax.set_xlabel(f"share of votes for {rows[0]['first']},\nthe rest for {rows[0]['second']}")
+    first, second = plain(rows[0]["first"]), plain(rows[0]["second"])
+    ax.set_xlabel(f"share of votes for {first},\nthe rest for {second}")
     ax.set_ylabel("posterior from these votes")
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(color=GREY, alpha=0.25)

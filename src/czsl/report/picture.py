@@ -17,7 +17,7 @@ from czsl.errors import require_extra
 from czsl.files import replacing
 from czsl.images.prepare import viewable
 from czsl.report.page import Plot, data_address
-from czsl.report.plots import plot_scores
+from czsl.report.plots import plain, plot_scores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,7 +121,7 @@ def draw_survey(
             ax.set_axis_off()
             if place < len(images):
                 ax.imshow(images[place])
-        axes[0].set_title(name, loc="left", fontsize=9, pad=2)
+        axes[0].set_title(plain(name), loc="left", fontsize=9, pad=2)
     plot_scores(arms, right.subplots())
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)

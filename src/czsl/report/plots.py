@@ -17,6 +17,7 @@ from czsl.errors import require_extra
 from czsl.reliability import Bin
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 GREY, BLUE, ORANGE, YELLOW = "#999999", "#0072B2", "#D55E00", "#F0E442"
@@ -53,6 +54,38 @@ def new_axes(ax: Axes | None = None, *, height: float = HEIGHT) -> Axes:
     return made
 
 
+def plain(name: str) -> str:
+    r"""Write a name so that matplotlib draws it as it is, and takes no part for mathematics.
+
+    Examples
+    --------
+    >>> print(plain("$a or $b"))  # drawn without the backslashes
+    \$a or \$b
+    """
+    return name.replace("$", r"\$")
+
+
+def add_legend(ax: Axes, entries: Sequence[tuple[Artist, str]], **style: Any) -> None:
+    """Say what is whose, whatever the names.
+
+    matplotlib leaves out of a legend what has a name that starts with ``_``. So names come
+    in when the legend is there.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on.
+    entries
+        What is drawn, and its name.
+    style
+        As for the legends of matplotlib.
+    """
+    places = [str(place) for place in range(len(entries))]
+    legend = ax.legend([drawn for drawn, _ in entries], places, frameon=False, **style)
+    for text, (_, name) in zip(legend.get_texts(), entries, strict=True):
+        text.set_text(plain(name))
+
+
 def plot_scores(arms: Sequence[tuple[str, Mapping[str, Any]]], ax: Axes | None = None) -> Axes:
     """Draw accuracies with their 95% intervals, a row each.
 
@@ -83,7 +116,7 @@ def plot_scores(arms: Sequence[tuple[str, Mapping[str, Any]]], ax: Axes | None =
             ha="center",
             weight="bold" if last else "normal",
         )
-    ax.set_yticks([-place for place in range(len(arms))], [name for name, _ in arms])
+    ax.set_yticks([-place for place in range(len(arms))], [plain(name) for name, _ in arms])
     ax.set_ylim(-len(arms) + 0.4, 0.75)
     ax.margins(x=0.12)
     ax.set_xlabel("accuracy, 95% interval")
@@ -160,9 +193,9 @@ def plot_confusion(
             ax.text(place[1], place[0], f"{number:,}", ha="center", va="center", color=colour)
     crowded = max(map(len, columns)) * len(columns) > 32
     turned: dict[str, Any] = {"rotation": 35, "ha": "right"} if crowded else {}
-    ax.set_xticks(range(len(columns)), columns, rotation_mode="anchor", **turned)
-    ax.set_yticks(range(len(rows)), rows)
-    ax.set_xlabel(said)
+    ax.set_xticks(range(len(columns)), map(plain, columns), rotation_mode="anchor", **turned)
+    ax.set_yticks(range(len(rows)), map(plain, rows))
+    ax.set_xlabel(plain(said))
     ax.set_ylabel("experts")
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -213,6 +246,7 @@ def plot_votes(found: Sequence[Bin], name: str, ax: Axes | None = None) -> Axes:
         Axes to draw on.
     """
     ax = _compared(found, new_axes(ax))
+    name = plain(name)
     ax.set_title(name, loc="left", fontsize=11)
     ax.set_xlabel(f"share of volunteers' votes for {name}")
     ax.set_ylabel(f"share of experts for {name}")
@@ -243,7 +277,7 @@ def plot_balance(
         places = np.arange(len(classes)) + (index - (len(counts) - 1) / 2) * high
         bars = ax.barh(places, numbers, height=0.9 * high, label=who, lw=0.5, **style)
         ax.bar_label(bars, [f"{number:,}" for number in numbers], padding=3)
-    ax.set_yticks(range(len(classes)), classes)
+    ax.set_yticks(range(len(classes)), map(plain, classes))
     ax.invert_yaxis()
     ax.margins(x=0.15)
     ax.set_xlabel("objects")

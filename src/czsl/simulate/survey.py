@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from czsl.errors import ArgumentError, require_extra, writing
+from czsl.errors import ArgumentError, check_seed, require_extra, writing
 from czsl.machine import cores
 from czsl.simulate.crowd import Crowd, draw_crowd, expert_class, perceived, vote
 from czsl.simulate.galaxies import draw_galaxy
@@ -114,13 +114,15 @@ def simulate_survey(
     Raises
     ------
     ArgumentError
-        Where a number of objects is negative or there are more experts than voted objects.
+        Where the seed or a number of objects is negative, or there are more experts than voted
+        objects.
     MissingExtraError
         Where GalSim is not installed.
     WriteError
         Where a file cannot be written.
     """
     require_extra("galsim", "demo")
+    check_seed(seed)
     if min(experts, voted, unlabelled, test) < 0 or experts > voted:
         raise ArgumentError(
             f"a survey cannot have {experts} experts, {voted} voted, {unlabelled} unlabelled and "
