@@ -7,7 +7,7 @@ ConfigError         ``czsl.toml`` or a setting given from Python cannot be used
 CatalogueError      the table, the votes or the experts' classes cannot be used
 ImageError          images as a whole cannot be used (one bad image is a flag)
 ModelError          a model folder is truncated, foreign, changed or of another schema
-RunError            a run folder cannot be continued
+RunError            a run folder cannot be continued, or a training has diverged
 WriteError          a file cannot be written; what stood there before is intact
 ServerError         a server does not give a file, though it was asked several times
 ProcessLostError    of the processes of one fit another has ended, or cannot be reached
@@ -30,6 +30,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+
+LARGEST_SEED = 2**31 - 1
+"""Half of what scikit-learn takes: the seeds of executions count on from it."""
 
 
 class CzslError(Exception):
@@ -248,17 +251,17 @@ def check_seed(seed: int) -> None:
     Raises
     ------
     ArgumentError
-        Where the seed is negative.
+        Where the seed is negative or larger than :data:`LARGEST_SEED`.
 
     Examples
     --------
-    >>> check_seed(0)
+    >>> check_seed(20261128)
     >>> check_seed(-1)
     Traceback (most recent call last):
-    czsl.errors.ArgumentError: seed: got -1; it must be 0 or more
+    czsl.errors.ArgumentError: seed: got -1; it must be from 0 to 2147483647
     """
-    if seed < 0:
-        raise ArgumentError(f"seed: got {seed}; it must be 0 or more")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise ArgumentError(f"seed: got {seed}; it must be from 0 to {LARGEST_SEED}")
 
 
 @contextmanager

@@ -195,7 +195,9 @@ def show_comparison(folder: Path, metrics: Mapping[str, Any]) -> None:
             named = f"{task}: " if task else ""
             why = "every cell failed, or judged no object of its test fold"
             cells = folder / "cells.csv"
-            console.print(f"\n{named}no arm has a score, {why}; see {cells}", soft_wrap=True)
+            console.print(
+                f"\n{named}no arm has a score, {why}; see {cells}", soft_wrap=True, markup=False
+            )
             continue
         objects = max(score["n"] for score in arms.values())
         title = f"{objects:,} experts' objects, each scored by what never saw it"

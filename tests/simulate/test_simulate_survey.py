@@ -147,7 +147,7 @@ def test_impossible_numbers_are_refused(tmp_path, wrong):
 
 
 def test_a_seed_below_zero_is_refused(tmp_path):
-    with pytest.raises(ArgumentError, match="seed: got -1; it must be 0 or more"):
+    with pytest.raises(ArgumentError, match="seed: got -1; it must be from 0 to 2147483647"):
         simulate_survey(tmp_path, **SIZES, seed=-1)
     assert not list(tmp_path.iterdir())
 

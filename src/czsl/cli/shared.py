@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from czsl.errors import LARGEST_SEED
 from czsl.machine import launched
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ config_argument = click.argument("config", default=".", type=PATH)
 model_argument = click.argument("model", type=PATH)
 seed_option = click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=click.IntRange(0, LARGEST_SEED),
     default=0,
     show_default=True,
     help="Seed of everything random.",

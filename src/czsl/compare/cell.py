@@ -73,7 +73,7 @@ class Cell:
     @property
     def fold_seed(self) -> int:
         """A seed of this fold's own."""
-        return self.seed * 1000 + self.fold
+        return (self.seed * 1000 + self.fold) % 2**32  # scikit-learn takes no more
 
     def ceiling_prior(self) -> None:
         """Take the shares of the classes among all training objects, as ``ceiling`` has them."""

@@ -79,7 +79,8 @@ class Context:
     @property
     def fold_seed(self) -> int:
         """A seed of this fold's own."""
-        return self.seed * 1000 + (0 if self.fold is None else self.fold + 1)
+        fold = 0 if self.fold is None else self.fold + 1
+        return (self.seed * 1000 + fold) % 2**32  # scikit-learn takes no more
 
     def kept(
         self,
