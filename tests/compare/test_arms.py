@@ -275,6 +275,5 @@ def test_an_arm_is_described_by_all_its_settings():
 
 def test_a_date_is_a_seed(votes_cell):
     dated = replace(votes_cell, seed=20261128)
-    with pytest.warns(match="Maximum iterations"):
-        posterior = VotesArm(Transfer(kind="perceptron", extra=False), "over")(dated)
+    posterior = VotesArm(Transfer(kind="perceptron", extra=False), "over")(dated)
     assert np.isfinite(posterior).all()
