@@ -127,3 +127,12 @@ def test_tiff_that_states_too_many_bands_is_flagged():
     with pytest.raises(UnusableImageError, match="numbers, of which 400000000 at most") as caught:
         decode(raw.replace(per_pixel, struct.pack("<HHII", 277, 3, 1, 60_000)))
     assert caught.value.flag == Flag.IMAGE_TOO_LARGE
+
+
+def test_a_tiff_that_lays_out_its_samples_in_no_known_way_is_flagged():
+    raw = bytearray(FILES["packed tiff"])
+    tag = (284).to_bytes(2, "little") + (3).to_bytes(2, "little") + (1).to_bytes(4, "little")
+    place = raw.index(tag) + len(tag)
+    assert raw[place] == 1
+    raw[place] = 3  # what then was shown was memory that nobody had written to
+    assert decoded_or_flagged(bytes(raw)) is None

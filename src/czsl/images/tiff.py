@@ -60,6 +60,9 @@ def decode_tiff(raw: bytes) -> Picture | int:
         page = pages[0]
         alike = takewhile(lambda one: one.shape == page.shape and one.dtype == page.dtype, pages)
         grey = list(alike) if page.samplesperpixel == 1 else [page]
+        if page.planarconfig not in (1, 2):  # decoders would show memory that nobody wrote to
+            reason = f"damaged header: planar configuration {page.planarconfig}, which is 1 or 2"
+            raise UnusableImageError(Flag.IMAGE_UNREADABLE, reason)
         if not _is_plain(page):
             return len(grey) if page.photometric in _greys() else 1
         for one in grey:
