@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import itertools
 import os
 import pickle
 import subprocess
@@ -76,10 +77,8 @@ def in_turn(folder: Path):
         yield
 
 
-@pytest.fixture(params=[locked, parts, in_turn])
-def work(request):
-    """Whatever is done under a lock, by the folder that it is done in."""
-    return request.param
+WORKS = [locked, parts, in_turn]
+"""Whatever is done under a lock, by the folder that it is done in."""
 
 
 def refusing(monkeypatch, number: int) -> None:
@@ -91,7 +90,13 @@ def refusing(monkeypatch, number: int) -> None:
     monkeypatch.setattr(fcntl, "flock", flock)
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+@pytest.mark.parametrize(
+    ("work", "number"),
+    [
+        *itertools.product(WORKS, [errno.ENOLCK, errno.EOPNOTSUPP]),
+        *itertools.product([locked, parts], [errno.ENOSYS]),  # as Lustre says without "flock"
+    ],
+)
 def test_work_goes_on_where_a_file_system_has_no_locks(tmp_path, monkeypatch, work, number):
     refusing(monkeypatch, number)
     done = []
@@ -100,11 +105,7 @@ def test_work_goes_on_where_a_file_system_has_no_locks(tmp_path, monkeypatch, wo
     assert done == [1]
 
 
-@pytest.mark.parametrize("work", [locked, parts])
-def test_lustre_without_locks(tmp_path, monkeypatch, work):
-    test_work_goes_on_where_a_file_system_has_no_locks(tmp_path, monkeypatch, work, errno.ENOSYS)
-
-
+@pytest.mark.parametrize("work", WORKS)
 def test_another_error_is_told_with_its_path(tmp_path, monkeypatch, work):
     refusing(monkeypatch, errno.EIO)
     with (

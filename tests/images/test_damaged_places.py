@@ -1,6 +1,5 @@
 """Archives and tables that are damaged: what can be read is read, and nothing else stops."""
 
-import io
 import zipfile
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from czsl.errors import ImageError
 from czsl.flags import Flag
@@ -17,16 +15,7 @@ from czsl.images.decode import decode
 from czsl.images.source import open_source
 from czsl.images.unusable import UnusableImageError
 from czsl.sections import ImagesSettings
-
-
-def pixels(seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (9, 9, 3), dtype=np.uint8)
-
-
-def png(seed: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels(seed)).save(buffer, "PNG")
-    return buffer.getvalue()
+from pictures import pixels, png
 
 
 def opened(place: Path, pattern: str):

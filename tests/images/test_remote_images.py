@@ -22,6 +22,7 @@ from czsl.images.places import Places
 from czsl.images.source import open_source, refuse_outside
 from czsl.images.store import ImageStore
 from czsl.sections import ImagesSettings
+from pictures import png
 from servers import failing, put, unsteady
 
 SETTINGS = ImagesSettings(size=8)
@@ -29,20 +30,12 @@ NAMES = [f"{number:03d}" for number in range(300)]
 ROOT = "unsteady://survey/images"
 
 
-def png(name: str) -> bytes:
-    random = np.random.default_rng(int(name))
-    buffer = io.BytesIO()
-    pixels = random.integers(0, 256, (9, 9, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setattr(remote, "WAIT", 0.001)
     with unsteady() as system:
         for name in NAMES:
-            put(f"{ROOT}/{name}.png", png(name))
+            put(f"{ROOT}/{name}.png", png(int(name)))
         system.asked.clear()
         yield system
 
@@ -52,7 +45,7 @@ def local(tmp_path):
     """The same images in a folder of this machine."""
     (tmp_path / "images").mkdir()
     for name in NAMES:
-        (tmp_path / f"images/{name}.png").write_bytes(png(name))
+        (tmp_path / f"images/{name}.png").write_bytes(png(int(name)))
     return tmp_path
 
 
@@ -87,7 +80,7 @@ def test_several_processes_read_addresses(local, expected, pattern):
 
 
 def test_images_in_a_parquet_file_on_a_server(server, local, expected):
-    column = pa.array([png(name) for name in NAMES], pa.binary())
+    column = pa.array([png(int(name)) for name in NAMES], pa.binary())
     pq.write_table(pa.table({"id": NAMES, "image": column}), local / "a.parquet", row_group_size=70)
     put("unsteady://survey/a.parquet", (local / "a.parquet").read_bytes())
     server.before = failing(2, "open")
@@ -104,7 +97,7 @@ def test_what_has_not_changed_is_not_read_again(server, local):
     pattern = f"{ROOT}/{{id}}.png"
     build(local, pattern)
     server.asked.clear()
-    put(f"{ROOT}/007.png", png("1"))
+    put(f"{ROOT}/007.png", png(1))
     server.asked.clear()
     store = build(local, pattern)
     assert [path for request, path in server.asked if request == "cat"] == [
@@ -173,7 +166,7 @@ def test_a_folder_is_listed_once(server, local):
 def test_bands_of_one_file_each(server, local):
     for band in "rg":
         for name in NAMES[:2]:
-            image = Image.open(io.BytesIO(png(name))).convert("L")
+            image = Image.open(io.BytesIO(png(int(name)))).convert("L")
             buffer = io.BytesIO()
             image.save(buffer, "PNG")
             put(f"{ROOT}/{name}_{band}.png", buffer.getvalue())
@@ -188,7 +181,7 @@ def test_a_source_is_pickled_without_what_it_has_read(server, local):
     before = len(pickle.dumps(source))
     source.ahead([f"{ROOT}/{name}.png" for name in NAMES], content=True)
     assert len(pickle.dumps(source)) == before
-    assert source.read(f"{ROOT}/000.png") == png("000")
+    assert source.read(f"{ROOT}/000.png") == png(0)
 
 
 def test_a_file_that_is_absurdly_large_is_not_read(server, local, monkeypatch):

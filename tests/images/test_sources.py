@@ -16,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from czsl.errors import ImageError, MissingExtraError
 from czsl.flags import Flag
@@ -25,19 +24,10 @@ from czsl.images.decode import decode
 from czsl.images.source import open_source
 from czsl.images.unusable import UnusableImageError
 from czsl.locks import locked_in_turn
+from pictures import pixels, png
 
 IDS = ["587722952767439450", "b", "c"]
 ROWS = np.arange(3)
-
-
-def pixels(seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (9, 9, 3), dtype=np.uint8)
-
-
-def png(seed: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels(seed)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def write_folder(place: Path, seeds: dict[str, int]) -> str:
