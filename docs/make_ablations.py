@@ -84,30 +84,30 @@ SIMULATED = tuple(
         ("mergers", "mergers"),
     )
 )
-FEW_EXPERTS = tuple(
-    Data(
-        folder="sweep-experts",
-        task=task,
-        setting="experts=9",
-        name=f"simulated, {name}, 9 experts",
+
+
+def few_experts(folder: str, early_late: str, spirals: str) -> tuple[Data, ...]:
+    """Give a comparison's two simulated surveys, where nine experts' objects teach."""
+    named = ((early_late, "early or late"), (spirals, "three classes"))
+    return tuple(
+        Data(
+            folder=folder,
+            task=task,
+            setting="experts=9",
+            name=f"simulated, {name}, 9 experts",
+        )
+        for task, name in named
     )
-    for task, name in (("early_late", "early or late"), ("spirals", "three classes"))
-)
+
+
+FEW_EXPERTS = few_experts("sweep-experts", "early_late", "spirals")
 PARTS = (
     Data(folder="gz1-parts", task="parts", name="real"),
     Data(folder="simulated-parts", task="parts", name="simulated, early or late"),
     Data(folder="spirals-parts", task="spirals_parts", name="simulated, three classes"),
     Data(folder="mergers-parts", task="mergers_parts", name="simulated, mergers"),
 )
-FEW_EXPERTS_PARTS = tuple(
-    Data(
-        folder="few-experts-parts",
-        task=task,
-        setting="experts=9",
-        name=f"simulated, {name}, 9 experts",
-    )
-    for task, name in (("parts", "early or late"), ("spirals_parts", "three classes"))
-)
+FEW_EXPERTS_PARTS = few_experts("few-experts-parts", "parts", "spirals_parts")
 TABLES = (
     Table(
         title="The three tiers",

@@ -17,6 +17,17 @@ KNOWN = 65_536
 """Folders that are known at a time, some 8 MB: where each image has its own, all are too many."""
 
 
+def local_path(address: str) -> str | None:
+    """Give the path of an address on this machine; None of one on a server.
+
+    Examples
+    --------
+    >>> local_path("file:///data/a.zip"), local_path("s3://survey/a.zip")
+    ('/data/a.zip', None)
+    """
+    return address.partition("://")[2] if address.startswith(_LOCAL) else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Places:
     """The folders that images may be read from.
@@ -103,13 +114,14 @@ class Places:
             return ""
         if not within(address, self.addresses):
             return fixed_root(address)
-        if not address.startswith(_LOCAL):
+        path = local_path(address)
+        if path is None:
             return None
-        needed = self._linked.outside(address.partition("://")[2])
+        needed = self._linked.outside(path)
         return None if needed is None else f"file://{needed}"
 
     @cached_property
     def _linked(self) -> Places:
         """The folders of addresses on this machine, where links lead out of a folder too."""
-        local = [one.partition("://")[2] for one in self.addresses if one.startswith(_LOCAL)]
+        local = [path for one in self.addresses if (path := local_path(one)) is not None]
         return Places(folder=Path(local[0]), roots=tuple(local[1:]))

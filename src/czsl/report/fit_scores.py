@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from czsl.names import BETWEEN
 from czsl.record import SHOWN
 from czsl.reliability import bins, calibration_error, confusion, reliability
 from czsl.report.fit_objects import disagreements
@@ -141,7 +142,7 @@ def _sets(results: Results) -> list[Block]:
     rows: list[list[Cell]] = []
     for k, name in enumerate(results.classes):
         words = [one for one in results.sets[results.experts == k].tolist() if one]
-        sizes = np.array([len(one.split("|")) for one in words])
+        sizes = np.array([len(one.split(BETWEEN)) for one in words])
         if len(sizes):
             rows.append([name, float(sizes.mean()), float(np.mean(sizes == 1)), len(sizes)])
     kind = {

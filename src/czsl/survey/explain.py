@@ -16,7 +16,7 @@ from czsl.fitted import make_judge
 from czsl.flags import MEANING, Flag
 from czsl.images.augment import central_pixels
 from czsl.model import CzSL
-from czsl.predictions import Posteriors, set_names, votes_on
+from czsl.predictions import Posteriors, votes_on
 from czsl.predictor import Predictor
 from czsl.quality import disagreeing
 from czsl.remote import absolute, beside
@@ -167,7 +167,7 @@ def explain_object(
         },
         source=str(posteriors.source[0]),
         decided=classes[place] if place >= 0 else "",
-        classes=[word for word in str(set_names(verdicts.sets, classes)[0]).split("|") if word],
+        classes=[one for one, inside in zip(classes, verdicts.sets[0], strict=True) if inside],
         coverage=judge.coverage,
         votes=_votes(catalogue),
         number=None if np.isnan(number) else number,

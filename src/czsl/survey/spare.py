@@ -9,10 +9,9 @@ from pathlib import Path
 from czsl.catalogue import Catalogue
 from czsl.errors import ArgumentError
 from czsl.images.adapter import TABLE, parse
+from czsl.images.places import local_path
 from czsl.images.worker import all_files
 from czsl.remote import is_address, located
-
-_LOCAL = ("file://", "local://")
 
 
 def refuse_replacing(out: Path, read: Mapping[str, str | Path]) -> None:
@@ -84,11 +83,9 @@ def _files(catalogue: Catalogue, name: str) -> set[str]:
 
 def _same(one: Path, other: str | Path) -> bool:
     """Say whether two paths, or a path and an address, lead to one file that is there."""
-    path = str(other)
-    if is_address(path):
-        if not path.startswith(_LOCAL):
-            return False
-        path = path.partition("://")[2]
+    path = local_path(other) if isinstance(other, str) and is_address(other) else other
+    if path is None:
+        return False
     try:
         return os.path.samefile(one, path)
     except (OSError, ValueError):  # one of them is not there
