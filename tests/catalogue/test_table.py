@@ -401,3 +401,12 @@ def test_a_long_row_group_is_not_held_in_memory(tmp_path):
     rows, read, peak = map(int, done.stdout.split())
     assert (rows, read) == (8000, 80_000_000)
     assert peak < 50_000_000  # 110 where the row group is held whole
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_what_only_looks_like_an_end_of_line_stays_in_an_ecsv_text(tmp_path, line_end):
+    path = tmp_path / "a.ecsv"
+    names = ["M 51\u2028pair", "form\x0cfeed", "plain"]
+    Table({"id": [1, 2, 3], "name": names}).write(path, format="ascii.ecsv")
+    path.write_bytes(path.read_bytes().replace(b"\n", line_end.encode()))
+    assert read_table(path, text=["name"]).to_pydict()["name"] == names

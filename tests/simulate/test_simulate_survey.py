@@ -1,4 +1,5 @@
 import csv
+import subprocess
 import sys
 from collections import Counter
 
@@ -167,3 +168,22 @@ def test_without_galsim_nothing_is_written(tmp_path, monkeypatch):
     with pytest.raises(MissingExtraError, match=r"pip install \"czsl\[demo\]\""):
         simulate_survey(tmp_path / "survey", **SIZES)
     assert not (tmp_path / "survey").exists()
+
+
+def test_a_process_that_dies_is_told(tmp_path):
+    """Spawned processes import a script that does not guard its work, and die of it."""
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from czsl.errors import RunError\n"
+        "from czsl.simulate import simulate_survey\n"
+        "try:\n"
+        f"    simulate_survey({str(tmp_path / 'survey')!r}, experts=1, voted=60, unlabelled=0, "
+        "test=0, processes=2)\n"
+        "except RunError as error:\n"
+        "    print(error)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert "a process that drew galaxies died" in ended.stdout
+    assert 'if __name__ == "__main__"' in ended.stdout

@@ -64,7 +64,9 @@ def _parse(path: Path | str, stamp: str) -> Table:
     try:
         content = read_bytes(path) if isinstance(path, str) else path.read_bytes()
         if plain(path).lower().endswith(".ecsv"):
-            return Table.read(content.decode("utf-8").splitlines(), format="ascii.ecsv")
+            # Not splitlines(): it splits at form feeds too, and at others that stand in texts.
+            lines = content.decode("utf-8").replace("\r\n", "\n").split("\n")
+            return Table.read(lines, format="ascii.ecsv")
         return parse_single_table(BytesIO(content)).to_table(use_names_over_ids=True)
     except (ValueError, IndexError, VOTableSpecError, ExpatError) as error:
         reason = str(error).strip().split("\n")[0]

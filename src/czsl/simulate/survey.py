@@ -4,6 +4,7 @@ import csv
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from czsl.errors import ArgumentError, check_seed, require_extra, writing
+from czsl.errors import ArgumentError, RunError, check_seed, require_extra, writing
 from czsl.machine import cores
 from czsl.simulate.crowd import Crowd, draw_crowd, expert_class, perceived, vote
 from czsl.simulate.galaxies import draw_galaxy
@@ -118,6 +119,8 @@ def simulate_survey(
         objects.
     MissingExtraError
         Where GalSim is not installed.
+    RunError
+        Where a process dies.
     WriteError
         Where a file cannot be written.
     """
@@ -211,8 +214,14 @@ def _map(
         return
     # Spawned, not forked: the caller may have threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        yield from pool.map(observe, batches)
+    try:
+        with ProcessPoolExecutor(processes, mp_context=context) as pool:
+            yield from pool.map(observe, batches)
+    except BrokenProcessPool as error:
+        raise RunError(
+            "a process that drew galaxies died: for want of memory (ask for fewer processes), or "
+            'since the script that called it does not guard its work by if __name__ == "__main__":'
+        ) from error
 
 
 def _expert_sample(
