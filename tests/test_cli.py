@@ -108,6 +108,14 @@ def test_check_tells_tiers_classes_and_damaged_images(survey: Path) -> None:
     assert "image_missing" in result.output
     assert "image_unreadable" in result.output
     assert "Volunteers' majority against experts" in result.output
+    assert f"next: czsl fit {survey}" in result.output.replace("\n", "")
+
+
+def test_an_address_is_no_path_of_this_machine(survey: Path, tmp_path: Path) -> None:
+    for words in (["fit", survey, "--out", "s3://a/fit"], ["init", "s3://a/galaxies.csv"]):
+        result = run(*words)
+        assert result.exit_code == 2
+        assert "is an address; name a file or folder on this machine" in result.output
 
 
 def test_check_ends_with_1_where_something_must_be_mended(survey: Path) -> None:

@@ -263,6 +263,15 @@ def test_what_is_not_toml_is_told_with_its_line(tmp_path):
         ({"catalogue": {"id": "fold"}}, "id is 'fold', and predictions have a column 'fold'"),
         ({"catalogue": {"id": "p_votes_late"}}, "have a column 'p_votes_late' of their own"),
         ({"catalogue": {"id": ":ra"}}, "have a column ':ra' of their own"),
+        (
+            {"images": {"size": 60}, "recipe": {"name": "czsl2023"}},
+            "[images] gives views of 60 pixels, and the published network of [recipe] halves "
+            "images three times; choose a multiple of 8, as 64",
+        ),
+        (
+            {"recipe": {"name": "default", "transfer": {"extra": ["redshift"]}}},
+            "[recipe] transfer: 'extra' names 'redshift', which [votes] extra does not",
+        ),
         ({"images": {"crop": 4}}, "'crop' is 4; in pixels it must be 8 or more"),
         ({"images": {"crop": 1.5}}, "'crop' is 1.5; a fraction is above 0 and at most 1.0"),
         ({"images": {"view": 65}}, "'view' is 65; it must be 'size' or less, which is 64"),

@@ -6,6 +6,7 @@ import http.server
 import io
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,8 @@ from czsl import remote
 from czsl.catalogue import Catalogue, count_rows, read_table, scan_table, write_table
 from czsl.config import make_config
 from czsl.errors import ArgumentError, CatalogueError, ConfigError, ServerError
+from czsl.images.source import open_source
+from czsl.images.unusable import UnusableImageError
 from czsl.remote import address_slips, opened, read_bytes, stamp_and_size
 from servers import failing, put, unsteady
 
@@ -193,6 +196,50 @@ def test_a_web_server_that_gives_no_parts(tmp_path):
             assert read_bytes(f"{base}/{path.name}") == path.read_bytes()
             with pytest.raises(CatalogueError, match="there is no such file"):
                 read_table(f"{base}/none.csv")
+        finally:
+            web.shutdown()
+            thread.join()
+
+
+class Troubled(http.server.BaseHTTPRequestHandler):
+    """Answers by the status that the address names, some of them so many times."""
+
+    left: ClassVar[dict[str, int]] = {}
+
+    def do_HEAD(self):
+        status, _, times = self.path.strip("/").partition("-")
+        left = self.left.setdefault(self.path, int(times or 1000))
+        self.left[self.path] -= left > 0
+        self.send_response(int(status) if left else 200)
+        self.send_header("Content-Length", "0" if left else "5")
+        self.end_headers()
+        if self.command == "GET" and not left:
+            self.wfile.write(b"image")
+
+    do_GET = do_HEAD  # noqa: N815
+
+    def log_message(self, *_):
+        """Keep the terminal quiet."""
+
+
+def test_a_web_server_that_fails_is_not_one_without_the_file(tmp_path, monkeypatch):
+    """fsspec's client says of every failure that there is no such file."""
+    pytest.importorskip("aiohttp")
+    monkeypatch.setattr(remote, "WAIT", 0)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Troubled) as web:
+        thread = threading.Thread(target=web.serve_forever)
+        thread.start()
+        try:
+            base = f"http://127.0.0.1:{web.server_port}"
+            source = open_source(f"{base}/{{id}}", folder=tmp_path)
+            assert source.read(f"{base}/503-3") == b"image"
+            with pytest.raises(ServerError, match=r"failed 5 times, last with .*503"):
+                source.read(f"{base}/503")
+            with pytest.raises(ServerError, match="access is refused"):
+                source.read(f"{base}/403")
+            for gone in ("404", "410"):
+                with pytest.raises(UnusableImageError, match="no such file"):
+                    source.read(f"{base}/{gone}")
         finally:
             web.shutdown()
             thread.join()

@@ -261,6 +261,8 @@ def _bytes(folder: Path, name: str) -> bytes:
     """Read a file of the folder."""
     if not folder.is_dir():
         raise ModelError(f"{folder}: there is no such model folder; 'czsl fit' writes one")
+    if not (folder / name).exists() and (folder / "model" / name).exists():
+        raise ModelError(f"{folder}: is a run; its model is {folder / 'model'}")
     try:
         return (folder / name).read_bytes()
     except OSError as error:

@@ -74,7 +74,8 @@ class Config(Settings):
     def _check(self) -> Self:
         slips = [*_question_slips(self.votes), *_class_slips(self), *_debiased_slips(self)]
         names = id_slips(self.catalogue.id, self.classes.names)
-        refuse([*slips, *_band_slips(self), *_arm_slips(self.arms), *names])
+        more = (*_band_slips(self), *_recipe_slips(self), *_arm_slips(self.arms))
+        refuse([*slips, *more, *names])
         return self
 
     @property
@@ -262,6 +263,24 @@ def _band_slips(config: Config) -> Iterator[str]:
     """Find a pattern of images in bands that are not named."""
     if "{band}" in (config.catalogue.images or "") and not config.images.bands:
         yield "[catalogue] images holds {band}, and [images] names no 'bands'; name them"
+
+
+def _recipe_slips(config: Config) -> Iterator[str]:
+    """Find what the recipe asks for and the images or the votes do not have."""
+    recipe, seen = config.recipe, config.images.seen
+    if recipe.network == "published" and seen % 8:
+        yield (
+            f"[images] gives views of {seen} pixels, and the published network of [recipe] halves "
+            f"images three times; choose a multiple of 8, as {8 * max(1, round(seen / 8))}"
+        )
+    wanted = () if recipe.transfer is None else recipe.transfer.extra
+    known = [name for votes in config.votes for name in votes.extra]
+    for name in () if isinstance(wanted, bool) else wanted:
+        if name not in known:
+            yield (
+                f"[recipe] transfer: 'extra' names {name!r}, which [votes] extra does not; "
+                f"{nearest(name, known)}"
+            )
 
 
 def _arm_slips(names: Iterable[str]) -> Iterator[str]:

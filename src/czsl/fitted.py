@@ -15,6 +15,7 @@ from torch import nn
 from czsl.bundle import ModelContent
 from czsl.catalogue import Catalogue, majority_class
 from czsl.decisions import make_rule
+from czsl.errors import ModelError
 from czsl.flags import Flag
 from czsl.images.store import ImageStore
 from czsl.learned import Learned
@@ -83,7 +84,7 @@ def make_predictor(
         fusion=learned.fusion,
         record=record,
         novelty=likeness.novelty,
-        trained=np.sort(id_hashes(catalogue.ids[_taught(catalogue, images, learned)])),
+        trained=np.sort(id_hashes(catalogue.ids[_taught(catalogue, images, learned, recipe)])),
         fabric=fabric,
         encoder=encoder,
     ).with_fingerprint()
@@ -166,8 +167,11 @@ def make_judge(
     ConfigError
         Where the rule is not known, or the file of costs cannot be used.
     ModelError
-        Where no class has experts' objects enough for the coverage.
+        Where no class has experts' objects enough for the coverage, or "gmean" is asked of
+        networks that learned from resampled classes.
     """
+    if decide == "gmean":
+        refuse_resampled(predictor, "--decide gmean")
     content, record = predictor.content, predictor.record
     sets = content.recipe.sets
     if coverage is None:
@@ -176,6 +180,23 @@ def make_judge(
         check_coverage(record, coverage, content.classes.names)
     rule = make_rule(decide, record.best(), record.labels, record.prior, content.classes.names)
     return Judge(record=record, rule=rule, coverage=coverage)
+
+
+def refuse_resampled(predictor: Predictor, asked: str) -> None:
+    """Refuse what starts from the classes' shares that posteriors take for granted.
+
+    Raises
+    ------
+    ModelError
+        Where the networks learned from classes that were over- or under-sampled.
+    """
+    sampling = predictor.content.recipe.sampling
+    if sampling != "none":
+        raise ModelError(
+            f"{predictor.content.name}: its networks learned from classes of other shares "
+            f"(sampling = {sampling!r}), so {asked} would not know what its posteriors take for "
+            "granted; leave it out, or fit a model with sampling = 'none'"
+        )
 
 
 def predictions_metadata(predictor: Predictor, judge: Judge, decide: str | Path) -> dict[str, str]:
@@ -209,9 +230,15 @@ def predictions_metadata(predictor: Predictor, judge: Judge, decide: str | Path)
     }
 
 
-def _taught(catalogue: Catalogue, images: ImageStore, learned: Learned) -> NDArray[np.bool_]:
-    """Tell which objects' labels taught the networks."""
-    taught = images.usable & (catalogue.has_votes | catalogue.is_expert)
+def _taught(
+    catalogue: Catalogue, images: ImageStore, learned: Learned, recipe: Recipe
+) -> NDArray[np.bool_]:
+    """Tell which objects' labels taught the networks; votes do by themselves, or transferred."""
+    weights = [one["transferred"] for one in learned.choices if one["chosen"]]
+    if recipe.finetune is not None and not weights:
+        weights = [*recipe.finetune.transferred]
+    votes = recipe.pretrain is not None or (learned.transfer is not None and any(weights))
+    taught = images.usable & (catalogue.is_expert | (catalogue.has_votes & votes))
     taught[learned.experts[learned.held]] = False
     return taught
 
@@ -238,12 +265,12 @@ def _record(catalogue: Catalogue, learned: Learned, likeness: Likeness) -> Recor
 def _scores(catalogue: Catalogue, record: Record) -> dict[str, Any]:
     """Score the experts' objects out of fold, beside the volunteers' majority."""
     rows = np.flatnonzero(catalogue.is_expert)
-    known = known_rows(record.image)
     majority = majority_class(catalogue)[rows]
+    voted = known_rows(record.image) & catalogue.has_votes[rows]
     found = {
         "image": scores(record.image, record.labels),
         "votes": scores(record.votes, record.labels),
-        "majority": accuracy(majority[known], record.labels[known]),
+        "majority": accuracy(majority[voted], record.labels[voted]),
     }
     if record.fuses:
         found["fused"] = scores(record.fused, record.labels)

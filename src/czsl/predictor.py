@@ -197,10 +197,13 @@ class Predictor:
         table
             The table, relative to it.
         images
-            The image pattern; by default the one of the training.
+            The image pattern; by default the one of the training. Where it begins with a
+            folder's full path, images may lie there.
         """
-        pattern = images or self.content.catalogue.images
-        changes = {"table": table, "images": pattern, "fold": None}
+        pattern, roots = images or self.content.catalogue.images, self.content.catalogue.roots
+        if images is not None and Path(images).is_absolute():
+            roots = (*roots, images.partition("{")[0].rpartition("/")[0] or "/")
+        changes = {"table": table, "images": pattern, "roots": roots, "fold": None}
         return Config(
             catalogue=self.content.catalogue.model_copy(update=changes),
             votes=self.content.votes,

@@ -39,13 +39,16 @@ _FINAL = (
     FileNotFoundError,
     IsADirectoryError,
     NotADirectoryError,
-    PermissionError,
     ImportError,
     NotImplementedError,
     TypeError,
     ValueError,
 )
 """What asking again does not change."""
+
+_GONE = (404, 410)
+_REFUSED = (401, 403)
+"""HTTP's status of a file that is not there, and of one that may not be read."""
 
 
 def is_address(place: str | Path) -> bool:
@@ -57,6 +60,25 @@ def is_address(place: str | Path) -> bool:
     (True, False)
     """
     return isinstance(place, str) and _ADDRESS.match(place) is not None
+
+
+def refuse_address(place: str | Path) -> None:
+    """Refuse an address where a file of this machine is written.
+
+    Raises
+    ------
+    ArgumentError
+        Where it is one.
+
+    Examples
+    --------
+    >>> refuse_address("predictions.parquet")
+    """
+    if is_address(place):
+        raise ArgumentError(
+            f"{place}: is an address, and files are written on this machine; name a file here, and "
+            "copy it there afterwards"
+        )
 
 
 def located(folder: Path, name: str) -> Path | str:
@@ -153,22 +175,32 @@ def persist(name: str, work: Callable[[], Value]) -> Value:
     for attempt in range(ATTEMPTS):
         try:
             return work()
-        except PermissionError as error:
-            raise ServerError(
-                f"{name}: access is refused ({_told(error)}); give the protocol's client "
-                "credentials that may read it, then run the same command again"
-            ) from error
-        except _FINAL:
-            raise
         except Exception as error:  # each protocol's client has errors of its own
+            failure = _failure(name, error)
+            if isinstance(failure, PermissionError) or getattr(failure, "status", 0) in _REFUSED:
+                raise ServerError(
+                    f"{name}: access is refused ({_told(failure)}); give the protocol's client "
+                    "credentials that may read it, then run the same command again"
+                ) from error
+            if isinstance(failure, _FINAL):
+                raise
             if attempt + 1 == ATTEMPTS:
                 raise ServerError(
-                    f"{name}: the server failed {ATTEMPTS} times, last with {_told(error)}; see "
+                    f"{name}: the server failed {ATTEMPTS} times, last with {_told(failure)}; see "
                     "to the network and to the credentials, then run the same command again: "
                     "finished work is kept"
                 ) from error
         time.sleep(WAIT * 2**attempt)
     raise AssertionError("unreachable")
+
+
+def _failure(name: str, error: Exception) -> Exception:
+    """Give what went wrong: fsspec's client of HTTP says of any failure that there is no file."""
+    cause = error.__cause__
+    hides = isinstance(error, FileNotFoundError) and name.lower().startswith(("http:", "https:"))
+    if hides and isinstance(cause, Exception) and getattr(cause, "status", 0) not in _GONE:
+        return cause
+    return error
 
 
 def _told(error: Exception) -> str:

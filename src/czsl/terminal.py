@@ -264,6 +264,7 @@ def show_predicted(done: Predicted) -> None:
 
 def show_explained(found: Explanation) -> None:
     """Print what a model says of one object."""
+    show_warnings(found.notes)
     console.print(Text.assemble((found.name, "bold"), f" ({found.tier}) by {found.model}"))
     if found.expert is not None:
         console.print(Text(f"an expert calls it {found.expert}"))
@@ -318,8 +319,8 @@ def spelled(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def show_checked(found: Checked) -> None:
-    """Print what a check found."""
+def show_checked(found: Checked, source: Path) -> None:
+    """Print what a check of a configuration, given by its file or folder, found."""
     if found.catalogue:
         _show_catalogue(found.catalogue)
     if found.images:
@@ -329,7 +330,9 @@ def show_checked(found: Checked) -> None:
     for problem in found.problems:
         console.print(Text.assemble(("to mend:", "red"), f" {problem}"), soft_wrap=True)
     if not found.problems:
-        console.print("[green]Nothing must be mended; next: czsl fit[/green]")
+        command = shlex.join(["czsl", "fit", *([] if source == Path() else [str(source)])])
+        told = Text(f"Nothing must be mended; next: {command}", "green")
+        console.print(told, soft_wrap=True)
 
 
 def _show_catalogue(catalogue: Mapping[str, Any]) -> None:

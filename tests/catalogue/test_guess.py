@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import csv
@@ -189,6 +190,119 @@ def test_several_questions_are_told_apart(tmp_path):
     assert config.votes[0].names == ("smooth", "disc", "star")
     assert config.votes[1].answers == {"yes": "bar_yes", "no": "bar_no"}
     assert config.votes[1].total == "bar_total-votes"
+
+
+def test_a_question_whose_names_begin_alike_is_not_merged_with_what_is_asked_after_it():
+    """As Galaxy Zoo DECaLS and Galaxy Zoo 2 call their columns."""
+    rng = np.random.default_rng(1)
+    total = rng.integers(20, 50, 60)
+    counts = np.stack([rng.multinomial(n, [0.5, 0.4, 0.1]) for n in total])
+    edge = rng.binomial(counts[:, 1], 0.4)
+    decals = {
+        "top_total-votes": total,
+        "top_smooth": counts[:, 0],
+        "top_disk": counts[:, 1],
+        "top_star": counts[:, 2],
+        "edge_total-votes": counts[:, 1],
+        "edge_yes": edge,
+        "edge_no": counts[:, 1] - edge,
+    }
+    first, second = guess_votes(describe_columns(pa.table(decals)))
+    assert list(first.answers.values()) == ["top_smooth", "top_disk", "top_star"]
+    assert first.total == "top_total-votes"
+    assert list(second.answers.values()) == ["edge_yes", "edge_no"]
+    zoo = {
+        "total_classifications": total,
+        "t01_smooth_count": counts[:, 0],
+        "t01_disk_count": counts[:, 1],
+        "t01_star_count": counts[:, 2],
+        "t01_star_flag": np.zeros(60, int),
+        "t02_yes_count": edge,
+        "t02_no_count": counts[:, 1] - edge,
+    }
+    guess = guess_votes(describe_columns(pa.table(zoo)))[0]
+    assert list(guess.answers) == ["smooth", "disk", "star"]
+    assert guess.total == "total_classifications"
+
+
+def test_answers_that_add_up_to_an_answer_are_told():
+    rng = np.random.default_rng(2)
+    total = rng.integers(20, 50, 40)
+    smooth = rng.binomial(total, 0.6)
+    clockwise = rng.binomial(total - smooth, 0.5)
+    table = {
+        "n_smooth": smooth,
+        "n_featured": total - smooth,
+        "n_cw": clockwise,
+        "n_acw": total - smooth - clockwise,
+        "n_votes": total,
+    }
+    (guess,) = guess_votes(describe_columns(pa.table(table)))
+    assert "so do 'n_cw', 'n_acw' to 'n_featured'" in guess.reason
+    assert "'after'" in guess.reason
+
+
+def csv_table(folder, rows, head="id,n_smooth,n_disc,expert"):
+    path = folder / "galaxies.csv"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("spelled", [("1.0", "0.0", ""), ("True", "False", ""), ("1", "0", "")])
+def test_classes_of_a_csv_file_are_spelled_as_they_stand_there(tmp_path, spelled):
+    rows = [f"g{i},{9 - i % 5},{1 + i % 5},{spelled[i % 3]}" for i in range(30)]
+    guess = guess_config(csv_table(tmp_path, rows))
+    (tmp_path / "czsl.toml").write_text(guess.text)
+    assert set(read_config(tmp_path).classes.values) == set(spelled[:2])
+    assert (Catalogue.read(tmp_path).experts >= 0).sum() == 20
+
+
+def test_zeros_that_ids_begin_with_are_kept(tmp_path):
+    ids = [f"{i:06d}" for i in range(30)]
+    table = csv_table(tmp_path, [f"{one},{9 - i % 5},{1 + i % 5},E" for i, one in enumerate(ids)])
+    (tmp_path / "images").mkdir()
+    for one in ids:
+        (tmp_path / "images" / f"{one}.jpg").touch()
+    values = found(guess_config(table, tmp_path / "images"))
+    assert values["[catalogue] images"] == "images/{id}.jpg"
+
+
+def test_what_a_csv_column_holds_is_told_by_all_rows_looked_at(tmp_path):
+    """The first megabyte has no expert, and magnitudes that are whole numbers."""
+    rows = [
+        f"gal{i:07d}_{'x' * 30},{9 - i % 5},{1 + i % 5},{'' if i < 30_000 else 'ES'[i % 2]},"
+        f"{'18' if i < 30_000 else '18.25'}"
+        for i in range(32_000)
+    ]
+    guess = guess_config(csv_table(tmp_path, rows, "id,n_smooth,n_disc,expert,mag"))
+    assert found(guess)["[classes] column"] == "expert"
+
+
+def test_a_column_that_cannot_be_read_does_not_stop_the_others(tmp_path):
+    columns = survey()
+    columns["expert"] = [expert or "" for expert in columns["expert"]]
+    table = Table(columns)
+    table["psf"] = np.zeros((len(table), 2, 2))
+    table["power"] = np.zeros(len(table), complex)
+    table.write(tmp_path / "galaxies.fits")
+    values = found(guess_config(tmp_path / "galaxies.fits"))
+    assert values["[catalogue] id"] == "objid"
+    assert values["[classes] column"] == "expert"
+    (tmp_path / "cut.fits").write_bytes((tmp_path / "galaxies.fits").read_bytes()[:4000])
+    with pytest.raises(CatalogueError, match=r"cut\.fits"):
+        guess_config(tmp_path / "cut.fits")
+
+
+def test_an_archive_that_was_cut_is_told(tmp_path):
+    table = write(tmp_path, survey())
+    picture = tmp_path / "a.jpg"
+    picture.write_bytes(np.random.default_rng(0).bytes(50_000))
+    with tarfile.open(tmp_path / "cut.tar.gz", "w:gz") as archive:
+        archive.add(picture, "a.jpg")
+    whole = (tmp_path / "cut.tar.gz").read_bytes()
+    (tmp_path / "cut.tar.gz").write_bytes(whole[:20_000])
+    with pytest.raises(CatalogueError, match=r"cut\.tar\.gz: is not a folder, a zip or tar"):
+        guess_config(table, tmp_path / "cut.tar.gz")
 
 
 def test_counts_without_a_total_are_known_by_their_names(tmp_path):

@@ -244,6 +244,18 @@ def test_the_probe_is_a_regression_of_classes_on_the_maps_of_the_autoencoder(sur
     assert max(np.abs(posterior - one).max() for one in plain) > 0.05  # strengths differ
 
 
+def test_stages_that_tasks_share_do_not_share_what_answers_mean(survey, tmp_path):
+    """The same networks of votes are read off their answers otherwise in another task."""
+    arm = all_arms(survey.config)["volunteers"]
+    first = arm(make_cell(survey, tmp_path))
+    answers = {"round": ["smooth", "other"], "cw": ["clockwise"], "acw": ["anticlockwise"]}
+    meant = tiny_config(survey.config.folder, SHORT["default"], classes={"from_answers": answers})
+    other = Catalogue.read(meant)
+    shared, own = arm(make_cell(other, tmp_path)), arm(make_cell(other, tmp_path / "own"))
+    np.testing.assert_allclose(shared, own)
+    assert np.abs(shared - first).max() > 0.001
+
+
 def test_missing_images_have_no_posterior(tmp_path):
     survey = write_survey(tmp_path / "s")
     first = sorted((survey / "images").glob("*.png"))[0]

@@ -380,15 +380,39 @@ def test_hdf5_names_the_data_sets_that_are_there(tmp_path):
 def test_hdf5_with_too_few_images_or_ids(tmp_path):
     write_hdf5(tmp_path, {"a": 0, "b": 1}, ids=False)
     source = opened(tmp_path, "cutouts.h5")
-    with pytest.raises(ImageError, match=r"has 2 images and no ids, where .* has a row 3"):
+    message = r"has 2 images and no data set 'ids', where .* has a row 3"
+    with pytest.raises(ImageError, match=message):
         located(source, "cutouts.h5")
-    with pytest.raises(ImageError, match="its images have no ids, so that the rows"):
+    with pytest.raises(ImageError, match="has no data set 'ids', so that the rows of"):
         source.locate(["a", "b"], ["cutouts.h5"] * 2)
     del source
     with h5py.File(tmp_path / "cutouts.h5", "a") as file:
         file["ids"] = ["a"]
     with pytest.raises(ImageError, match="has 2 images and 1 ids"):
         located(opened(tmp_path, "cutouts.h5"), "cutouts.h5")
+
+
+def test_images_in_the_order_of_a_table_are_as_many_as_its_rows(tmp_path):
+    """Else they are those of another table, or of one that was cut since."""
+    pq.write_table(pa.table({"id": ["a", "b"]}), tmp_path / "galaxies.parquet")
+    for count in (1, 3):
+        write_hdf5(tmp_path, dict.fromkeys("xyz"[:count], 0), ids=False)
+        source = opened(tmp_path, "cutouts.h5")
+        message = (
+            f"has {count} images and no data set 'ids', where the catalogue's table has 2 rows"
+        )
+        with pytest.raises(ImageError, match=message):
+            located(source, "cutouts.h5", ["a"])
+        del source
+        (tmp_path / "cutouts.h5").unlink()
+
+
+def test_a_column_of_ids_that_is_spelled_otherwise_is_not_passed_over(tmp_path):
+    table = pa.table({"ID": ["b", "a"], "image": pa.array([png(0), png(1)], pa.binary())})
+    pq.write_table(table, tmp_path / "cutouts.parquet")
+    source = opened(tmp_path, "cutouts.parquet/image")
+    with pytest.raises(ImageError, match=r"no column 'id', .* but 'ID'; call them alike"):
+        located(source, "cutouts.parquet/image", ["a", "b"])
 
 
 def test_ids_that_are_stored_twice(tmp_path):

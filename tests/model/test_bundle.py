@@ -214,6 +214,12 @@ def test_a_folder_that_is_not_there_or_is_a_file(tmp_path):
             read_bundle(tmp_path / name)
 
 
+def test_the_run_that_holds_the_model_is_told_of(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "fit" / "model")
+    with pytest.raises(ModelError, match=r"fit: is a run; its model is .*fit/model"):
+        read_bundle(tmp_path / "fit")
+
+
 def test_weights_that_fit_their_checksum_and_are_no_safetensors(folder):
     (folder / "weights.safetensors").write_bytes(b"PK\x03\x04" + bytes(100))
     digest = bundle._sha256((folder / "weights.safetensors").read_bytes())

@@ -11,7 +11,7 @@ from czsl.catalogue.duplicates import Seen, pixel_hashes
 from czsl.errors import CatalogueError
 from czsl.flags import Flag
 from czsl.quality import disagreeing, split, vote_flags
-from tiny import quick, tiny_catalogue, tiny_config
+from tiny import quick, tiny_catalogue, tiny_config, tiny_model
 
 
 def has(flags, flag: Flag):
@@ -54,6 +54,12 @@ def test_images_are_told_apart_by_every_pixel():
     other = images.copy()
     other[7, 3, 3, 1] ^= 1
     assert np.flatnonzero(pixel_hashes(images) != pixel_hashes(other)).tolist() == [7]
+
+
+def test_votes_that_taught_no_network_are_not_said_to_have(survey):
+    catalogue = tiny_catalogue(survey, quick("default", pretrain=False, transfer=False))
+    flags = tiny_model(seed=1).fit(catalogue).predict(catalogue)["flags"]
+    np.testing.assert_array_equal(has(flags, Flag.TRAINED_ON), catalogue.is_expert)
 
 
 def test_the_same_image_twice_is_flagged_in_predictions(fitted):

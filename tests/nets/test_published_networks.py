@@ -198,6 +198,9 @@ def test_residual_network_sees_any_side_and_has_two_heads(size):
 @pytest.mark.parametrize(
     ("size", "last", "blocks"),
     [
+        (8, 2, 4),
+        (16, 2, 4),
+        (17, 2, 4),
         (32, 2, 4),
         (63, 4, 4),
         (64, 4, 4),
@@ -217,6 +220,17 @@ def test_residual_network_grows_until_its_last_maps_are_small(size, last, blocks
     assert maps.shape == (1, 32, last, last)
     assert len(encoder.blocks) == blocks
     assert encoder.layers == ("stem", *(f"blocks.{block}" for block in range(blocks)))
+
+
+@pytest.mark.parametrize("size", [8, 9, 15, 16, 17, 24])
+def test_one_small_image_is_enough_for_a_step(size):
+    """As the last batch of an epoch may be: normalisation needs more than one pixel of it."""
+    network = make_network(
+        "residual", channels=1, size=size, width=4, questions=[2], classes=2, seed=0
+    ).train()
+    outputs = network(torch.rand(1, 1, size, size))
+    assert torch.isfinite(outputs.classes).all()
+    assert ResidualEncoder(channels=1, size=size, width=4).features == 32
 
 
 @pytest.mark.parametrize(("size", "made"), [(64, (1, 2, 4, 8)), (224, (1, 2, 4, 8, 8))])

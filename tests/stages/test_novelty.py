@@ -27,6 +27,15 @@ def test_one_in_200_like_images_is_flagged():
     assert fitted().unlike(features(20_000, 5)).mean() == pytest.approx(0.005, abs=0.004)
 
 
+def test_of_few_images_none_that_made_the_limit_is_beyond_it():
+    """With 199 or fewer in the other half the limit is the farthest of them."""
+    known = features(398, 3)
+    novelty = fit_novelty(known, seed=1)
+    other = known[np.random.default_rng(1).permutation(398)[199:]]
+    assert not novelty.unlike(other).any()
+    assert novelty.limit == novelty.distance(other).max()
+
+
 def test_images_that_are_shifted_inside_or_outside_the_components_are_flagged():
     novelty, like = fitted(), features(500, 6)
     outside = np.random.default_rng(3).normal(size=novelty.axes.shape[0])

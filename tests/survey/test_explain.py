@@ -11,6 +11,7 @@ from czsl.cli import main
 from czsl.errors import CatalogueError, ModelError
 from czsl.fitted import out_of_fold_table
 from czsl.imaging import open_images
+from czsl.report.explain import write_explanation
 from czsl.run import fit_run
 from czsl.survey.explain import explain_object
 from czsl.survey.predict import Asked, predict_table
@@ -84,6 +85,31 @@ def test_an_experts_object_is_flagged_by_the_posteriors_that_are_shown(run, vote
     assert list(found.posteriors["votes"].values()) == votes
     assert ("image_votes_disagree" in found.flags) == (votes[0] == 0.9)
     assert "trained_on" not in found.flags
+
+
+def test_where_no_object_was_left_out_what_learned_from_it_is_shown(survey, tmp_path):
+    model = tiny_model(seed=3)
+    fit_run(model, tiny_catalogue(survey, quick("default", folds=1)), tmp_path / "fit")
+    found = explain_object(model, tmp_path / "fit" / "model", name_of(4), processes=1)
+    assert found.decided
+    assert found.pixels is not None
+    assert found.neighbours
+    assert "trained_on" in found.flags
+    page = write_explanation(found, tmp_path / "page.html").read_text()
+    assert "the posteriors here are of what has learned from it" in page
+    assert "Nothing can be said" not in page
+
+
+def test_votes_that_are_left_out_are_told(survey, run, tmp_path):
+    table = (survey / "objects.csv").read_text().replace("n_smooth", "n_smoth", 1)
+    (survey / "renamed.csv").write_text(table)
+    model, folder = run
+    found = explain_object(
+        model, folder / "model", name_of(25), table=survey / "renamed.csv", processes=1
+    )
+    assert any(
+        "there is no column 'n_smooth'; its votes are left out" in one for one in found.notes
+    )
 
 
 def test_an_object_of_which_nothing_is_known(run):

@@ -3,11 +3,13 @@
 import csv
 import fcntl
 import json
+import os
 import shutil
 import signal
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -218,6 +220,28 @@ def test_two_processes_do_not_write_the_same_parts(survey, model, tmp_path):
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(RunError, match="another process is predicting into it; wait"):
             predict_table(model, survey / "objects.csv", out)
+
+
+def test_nothing_is_left_where_open_files_stay_in_their_folder(tmp_path, monkeypatch):
+    """As on NFS, where a file that is deleted while it is open gets another name."""
+    unlink = Path.unlink
+
+    def delete(path, missing_ok=False):
+        handle = os.open(path, os.O_RDWR)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            path.rename(path.with_name(".nfs0001"))
+        else:
+            unlink(path, missing_ok=missing_ok)
+        finally:
+            os.close(handle)
+
+    monkeypatch.setattr(Path, "unlink", delete)
+    with opened(tmp_path / "a.csv", {}, part_rows=1, resume=False) as parts:
+        parts.write(0, [pa.table({"id": ["1"]})])
+        parts.remove()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_left_where_no_part_was_done(tmp_path):

@@ -157,6 +157,56 @@ def test_an_ending_that_is_no_table_is_told_at_once(survey, model, tmp_path):
         predict_table(model, survey / "objects.csv", tmp_path / "a.docx")
 
 
+def test_an_address_to_write_to_is_refused(survey, model):
+    with pytest.raises(ArgumentError, match=r"s3://a/b\.csv: is an address, and files are written"):
+        predict_table(model, survey / "objects.csv", "s3://a/b.csv")
+
+
+def test_votes_that_are_left_out_are_told(survey, model, tmp_path):
+    table = (survey / "objects.csv").read_text().replace("n_smooth", "n_smoth", 1)
+    (survey / "renamed.csv").write_text(table)
+    done = predict_table(model, survey / "renamed.csv", tmp_path / "a.parquet", processes=1)
+    assert any("there is no column 'n_smooth'; its votes are left out" in one for one in done.notes)
+
+
+def test_what_is_wrong_far_down_the_table_is_told_before_anything_is_predicted(
+    survey, model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(module, "ROWS", 10)
+    lines = (survey / "objects.csv").read_text().splitlines()
+    cells = lines[40].split(",")
+    lines[40] = ",".join([cells[0], "-3", *cells[2:]])
+    (survey / "slip.csv").write_text("\n".join(lines))
+    with pytest.raises(CatalogueError, match="n_smooth"):
+        predict_table(model, survey / "slip.csv", tmp_path / "a.parquet", processes=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_fits_cannot_hold_is_told_before_anything_is_predicted(survey, model, tmp_path):
+    table = (survey / "objects.csv").read_text().replace(name_of(50), "NGC 50 é")
+    (survey / "named.csv").write_text(table, encoding="utf-8")
+    with pytest.raises(WriteError, match="'NGC 50 é' is not ASCII, the only text that FITS holds"):
+        predict_table(model, survey / "named.csv", tmp_path / "a.fits", processes=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_images_of_a_full_path_may_lie_there(survey, model, tmp_path):
+    shutil.copytree(survey / "images", tmp_path / "far" / "images")
+    done = predict_table(
+        model, survey / "objects.csv", tmp_path / "a.parquet",
+        images=f"{tmp_path}/far/images/{{id}}.png", processes=1,
+    )  # fmt: skip
+    assert done.flags["image_missing"] == 1
+
+
+def test_of_resampled_classes_no_shares_are_taken_for_granted(survey, tmp_path):
+    model = tiny_model(seed=1).fit(tiny_catalogue(survey, quick("czsl2023", sampling="over")))
+    for asked in (Asked(reestimate=True), Asked(decide="gmean")):
+        with pytest.raises(ModelError, match="learned from classes of other shares"):
+            predict_table(model, survey / "objects.csv", tmp_path / "a.csv", asked=asked)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_predictions_do_not_replace_what_they_are_made_from(survey, model, tmp_path):
     own = shutil.copytree(survey, tmp_path / "survey")
     table, costs = own / "objects.csv", own / "costs.csv"

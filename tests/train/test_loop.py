@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from czsl.errors import RunError
 from czsl.nets.losses import cross_entropy
 from czsl.nets.network import make_network
 from czsl.recipes import Augment, Training
@@ -199,6 +200,14 @@ def test_where_no_row_is_held_out_patience_stops_nothing(tmp_path):
     plain, history = run(tmp_path / "b", Training(**SGD))
     assert len(history) == 5
     assert same(patient, plain)
+
+
+def test_weights_that_diverged_are_not_given(tmp_path):
+    """No row is held out, so that no score tells."""
+    training = Training(**{**SGD, "rate": 1e20})
+    message = "test: after 5 epochs there are weights that are not finite: training has diverged"
+    with pytest.raises(RunError, match=message):
+        run(tmp_path, training)
 
 
 def test_without_patience_the_last_epoch_is_given(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,8 @@ from czsl.catalogue.guess_images import guess_images, relative_to
 from czsl.catalogue.guess_label import guess_label
 from czsl.catalogue.guess_text import Guesses, config_text
 from czsl.catalogue.guess_votes import guess_votes
-from czsl.catalogue.table import bytes_columns, column_names, scan_table
+from czsl.catalogue.table import KINDS, bytes_columns, column_names, ending, scan_table
+from czsl.errors import CatalogueError
 
 ROWS = 100_000
 """Rows of the table that are looked at, at most."""
@@ -114,8 +114,32 @@ def _columns(table: Path) -> list[Column]:
     """Look at the first rows of every column, those of bytes excepted."""
     pixels = bytes_columns(table)
     names = [name for name in column_names(table) if name not in pixels]
-    first = next(iter(islice(scan_table(table, columns=names, rows=ROWS), 1)))
-    nothing = np.zeros(0)
-    return describe_columns(first) + [
-        Column(name=name, kind="bytes", values=[], numbers=nothing, unique=False) for name in pixels
-    ]
+    try:
+        looked_at = _looked_at(table, names)
+    except CatalogueError:
+        # One column that no table of ours can hold does not stop the others.
+        looked_at = [column for name in names for column in _alone(table, name)]
+        if all(column.kind == "other" for column in looked_at):
+            raise
+    return looked_at + [_unread(name, "bytes") for name in pixels]
+
+
+def _looked_at(table: Path, names: list[str]) -> list[Column]:
+    """Look at the first rows of some columns."""
+    # What a column of a CSV file holds is told by all of these rows, as they are spelled.
+    spelled = KINDS.get(ending(table)) == "csv"
+    first = next(scan_table(table, columns=names, text=names if spelled else (), rows=ROWS))
+    return describe_columns(first, spelled=spelled)
+
+
+def _alone(table: Path, name: str) -> list[Column]:
+    """Look at one column, of another kind where it cannot be read."""
+    try:
+        return _looked_at(table, [name])
+    except CatalogueError:
+        return [_unread(name, "other")]
+
+
+def _unread(name: str, kind: str) -> Column:
+    """Describe a column whose values are not looked at."""
+    return Column(name=name, kind=kind, values=[], numbers=np.zeros(0), unique=False)

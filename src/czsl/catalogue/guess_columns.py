@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from czsl.catalogue.arrow import as_numbers
 from czsl.names import id_slips
 
 FEW = 12
@@ -30,7 +31,8 @@ class Column:
     kind
         ``"text"``, ``"whole"`` (whole numbers), ``"number"``, ``"bytes"`` or ``"other"``.
     values
-        As text for text and whole numbers, None where missing; empty for other kinds.
+        For text and whole numbers, as the table spells them, None where missing; empty for other
+        kinds.
     numbers : (row,)
         For numbers and whole numbers, NaN where missing; else empty.
     unique
@@ -68,13 +70,28 @@ class Finding:
     reason: str
 
 
-def describe_columns(table: pa.Table) -> list[Column]:
-    """Look at every column of a table, whole numbers and text as they stand there."""
-    return [_column(name, table.column(name)) for name in table.column_names]
+def describe_columns(table: pa.Table, *, spelled: bool = False) -> list[Column]:
+    """Look at every column of a table, whole numbers and text as they stand there.
+
+    Parameters
+    ----------
+    table
+        Some rows.
+    spelled
+        Whether every column is text that may spell numbers, as in a CSV file.
+
+    Examples
+    --------
+    >>> some = pa.table({"id": ["007", "012"], "n": ["3.0", None], "z": ["0.1", "NA"]})
+    >>> [(one.kind, one.values) for one in describe_columns(some, spelled=True)]
+    [('whole', ['007', '012']), ('whole', ['3.0', None]), ('number', [])]
+    """
+    look = _spelled if spelled else _stored
+    return [look(name, table.column(name)) for name in table.column_names]
 
 
-def _column(name: str, column: pa.ChunkedArray) -> Column:
-    """Look at one column."""
+def _stored(name: str, column: pa.ChunkedArray) -> Column:
+    """Look at a column with a type of its own."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     kind = _kind(column.type)
@@ -90,6 +107,27 @@ def _column(name: str, column: pa.ChunkedArray) -> Column:
         values = whole.cast(pa.string()).to_pylist()
     elif kind == "text":
         values = [value or None for value in column.cast(pa.string()).to_pylist()]
+    return _described(name, kind, values, numbers)
+
+
+def _spelled(name: str, column: pa.ChunkedArray) -> Column:
+    """Look at a column of text: at numbers where all that is given spells one."""
+    numbers = as_numbers(column)
+    if not pa.types.is_floating(numbers.type):
+        return _described(name, "text", column.to_pylist(), np.zeros(0))
+    if numbers.null_count == len(numbers):
+        return _described(name, "other", [], np.zeros(0))
+    values = pc.if_else(pc.is_null(numbers), pa.scalar(None, pa.string()), column)
+    digits = pc.all(pc.match_substring_regex(values, r"^\s*[+-]?[0-9]+\s*$")).as_py()
+    kind = "whole" if digits or _is_whole(numbers) else "number"
+    given = np.asarray(numbers.fill_null(np.nan))
+    return _described(name, kind, values.to_pylist() if kind == "whole" else [], given)
+
+
+def _described(
+    name: str, kind: str, values: list[str | None], numbers: NDArray[np.float64]
+) -> Column:
+    """Describe a column, and whether each row has a value of its own."""
     is_unique = bool(values) and None not in values and len(set(values)) == len(values)
     return Column(name=name, kind=kind, values=values, numbers=numbers, unique=is_unique)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import tarfile
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations_with_replacement, islice
@@ -96,7 +98,7 @@ def _names(images: Path) -> Iterator[str]:
             return
         with tarfile.open(images) as archive:
             yield from (member.name for member in archive if _is_image(member.name))
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
         raise CatalogueError(
             f"{images}: is not a folder, a zip or tar archive, or an HDF5 file of images ({error})"
         ) from error

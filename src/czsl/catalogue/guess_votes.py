@@ -17,6 +17,9 @@ from czsl.catalogue.votes_check import TOLERANCE
 MOST = 16
 """Columns that are tried together in every combination, at most."""
 
+_TOTAL = re.compile("total|nvote|n_vote")
+_NO_ANSWER = re.compile("total|flag|weight")
+
 _PAIRS = (
     ("clockwise", "anticlockwise"),
     ("clockwise", "counterclockwise"),
@@ -70,21 +73,29 @@ def mirrored(names: Sequence[str]) -> dict[str, str]:
 def guess_votes(columns: Sequence[Column]) -> list[VoteGuess]:
     """Guess the questions: groups of columns that add up, row by row, to a total or to one.
 
-    All columns are tried together, then those whose names begin or end alike. Counts go
-    before fractions of the same votes.
+    Columns whose names begin alike are tried first, with a total that is called so, then all
+    together, then those whose names begin or end alike. Counts go before fractions of the same
+    votes.
     """
     usable = [c for c in columns if c.kind in ("whole", "number") and _is_votes(c.numbers)]
     found: list[VoteGuess] = []
     taken: set[str] = set()
-    for group in _groups(usable):
+    groups = _groups(usable)
+    tries = [
+        *((group, _called_total(usable)) for group in groups[1:] if _shared_start(group)),
+        *((group, group) for group in groups),
+    ]
+    for group, totals in tries:
         free = [column for column in group if column.name not in taken]
-        guess = _by_total(free) or _by_one(free, usable)
+        guess = _by_total(free, [column for column in totals if column.name not in taken])
+        guess = guess or _by_one(free, usable)
         if guess is not None and not _repeats(guess, found):
             found.append(guess)
             taken |= {*guess.answers.values(), guess.total or ""}
     if not found:
-        found = [guess for group in _groups(usable)[1:] if (guess := _by_name(group))][:1]
-    return _with_names_of_their_own(found)
+        found = [guess for group in groups[1:] if (guess := _by_name(group))][:1]
+    told = [_told_of_sums(guess, usable) for guess in found]
+    return _with_names_of_their_own(told)
 
 
 def _is_votes(numbers: NDArray[np.float64]) -> bool:
@@ -110,10 +121,45 @@ def _groups(columns: Sequence[Column]) -> list[list[Column]]:
     return [whole, *ordered, list(columns)] if len(columns) <= MOST else [whole, *ordered]
 
 
-def _by_total(group: Sequence[Column]) -> VoteGuess | None:
-    """Find whole numbers that add up to another column."""
-    whole = [column for column in group if column.kind == "whole"]
-    for total in sorted(whole, key=lambda c: -np.nansum(c.numbers)):
+def _called_total(columns: Sequence[Column]) -> list[Column]:
+    """Give the columns that are called a total."""
+    return [column for column in columns if _TOTAL.search(column.name.lower())]
+
+
+def _shared_start(group: Sequence[Column]) -> bool:
+    """Whether the names of columns begin with the same word."""
+    return bool(_cut(_shared([column.name for column in group])))
+
+
+def _told_of_sums(guess: VoteGuess, columns: Sequence[Column]) -> VoteGuess:
+    """Say where some of a question's answers may be a question of their own.
+
+    Its total is then an answer of the question before, which those who gave it were asked.
+    """
+    numbers = {column.name: column.numbers for column in columns}
+    answers = list(guess.answers.values())
+    for column in columns:
+        if column.name in (*answers, guess.total) or column.kind != "whole":
+            continue
+        parts = [
+            c for c in columns if c.name in answers and _below(c.numbers, numbers[column.name])
+        ]
+        names = _largest_sum(parts, column.numbers, 1e-9) if len(parts) >= 2 else []
+        if names and len(names) < len(answers) and guess.unit == "counts":
+            reason = (
+                f"{guess.reason}; so do {_spelled(names)} to {column.name!r}: where they were "
+                "asked of those alone who gave that answer, make them a question of their own "
+                "with 'after'"
+            )
+            return replace(guess, reason=reason)
+    return guess
+
+
+def _by_total(group: Sequence[Column], totals: Sequence[Column]) -> VoteGuess | None:
+    """Find whole numbers that add up to one of some columns."""
+    whole = [c for c in group if c.kind == "whole" and not _NO_ANSWER.search(c.name.lower())]
+    called = [column for column in totals if column.kind == "whole"]
+    for total in sorted(called, key=lambda c: -np.nansum(c.numbers)):
         parts = [c for c in whole if c is not total and _below(c.numbers, total.numbers)]
         if np.nanmax(total.numbers) <= 1 or not 2 <= len(parts) <= MOST:
             continue
@@ -135,7 +181,7 @@ def _by_one(group: Sequence[Column], others: Sequence[Column]) -> VoteGuess | No
     totals = [
         column.name
         for column in others
-        if column.kind == "whole" and re.search("total|nvote|n_vote", column.name.lower())
+        if column.kind == "whole" and _TOTAL.search(column.name.lower())
     ]
     total = totals[0] if len(totals) == 1 else None
     return _guess(names, total, "fractions", f"{_spelled(names)} add up to one in every row")

@@ -15,6 +15,7 @@ from czsl.catalogue.sink import Sink, Staged
 from czsl.catalogue.table import KINDS, ending
 from czsl.errors import ArgumentError, WriteError
 from czsl.files import replacing
+from czsl.remote import refuse_address
 
 WRITABLE = tuple(name for name in KINDS if not name.endswith(".gz"))
 """Endings of the tables that can be written."""
@@ -53,7 +54,8 @@ def write_table(
         Where the disk is full, permission is missing, the ending is not known, or the
         format cannot hold what a column holds; what stood there before is intact.
     ArgumentError
-        Where there is no part, or parts have other columns than the first.
+        Where the path is an address; where there is no part, or parts have other columns than
+        the first.
 
     Examples
     --------
@@ -66,6 +68,7 @@ def write_table(
     1,0.5
     2,
     """
+    refuse_address(path)
     path = Path(path)
     check_ending(path)
     kind = KINDS[ending(path)]
@@ -93,6 +96,28 @@ def check_ending(path: str | Path) -> None:
             f"{path}: the ending {ending(Path(path))!r} is not one of a table that can be "
             f"written; there are {', '.join(WRITABLE)}"
         )
+
+
+def check_texts(path: str | Path, texts: Iterable[str]) -> None:
+    """Refuse texts, names of columns among them, that a table of the name's kind cannot hold.
+
+    Raises
+    ------
+    WriteError
+        Names the first that FITS cannot.
+
+    Examples
+    --------
+    >>> check_texts("predictions.fits", ["587722952767439450", "p_elliptical"])
+    """
+    if KINDS[ending(Path(path))] != "fits":
+        return
+    for text in texts:
+        if not text.isascii():
+            raise WriteError(
+                f"{path}: {text!r} is not ASCII, the only text that FITS holds; write Parquet, CSV "
+                "or VOTable"
+            )
 
 
 GROUP = 65_536

@@ -82,9 +82,9 @@ def predict(
 ) -> None:
     """Predict every object of TABLE with a MODEL.
 
-    MODEL is the folder that 'czsl fit' wrote. Tables of any length are streamed. --decide
-    moves the class alone, --reestimate the posterior: use it where the classes' shares are
-    others than among the experts' objects. What is stopped goes on with --resume.
+    MODEL is the folder "model" in the run of a 'czsl fit'. Tables of any length are streamed.
+    --decide moves the class alone, --reestimate the posterior: use it where the classes'
+    shares are others than among the experts' objects. What is stopped goes on with --resume.
     """
     refuse_several("predict")
     prepare_process()
@@ -160,9 +160,9 @@ def explain(
 ) -> None:
     """Explain what a MODEL says of the object ID.
 
-    MODEL is the folder that 'czsl fit' wrote. Shows the posterior of each source, the set,
-    the votes, the flags, and the experts' objects that look most alike; with the extra
-    "report" as a page with images, too.
+    MODEL is the folder "model" in the run of a 'czsl fit'. Shows the posterior of each
+    source, the set, the votes, the flags, and the experts' objects that look most alike; with
+    the extra "report" as a page with images, too.
     """
     prepare_process()
     from czsl import CzSL

@@ -20,7 +20,20 @@ if TYPE_CHECKING:
     from czsl.recipes import Recipe
     from czsl.terminal import FitDisplay
 
-PATH = click.Path(path_type=Path)
+
+class HerePath(click.Path):
+    """A path on this machine; an address is refused, which else would name a folder here."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an address."""
+        from czsl.remote import is_address
+
+        if is_address(value):
+            self.fail(f"{value} is an address; name a file or folder on this machine", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = HerePath(path_type=Path)
 
 config_argument = click.argument("config", default=".", type=PATH)
 model_argument = click.argument("model", type=PATH)

@@ -38,7 +38,7 @@ def demo(folder: Path, seed: int, device: str, threads: int | None) -> None:
             seed=seed,
             make_model=model_maker(seed, device, threads, display),
             simulated=display.simulated,
-            checked=show_checked,
+            checked=lambda found: show_checked(found, folder),
             started=display.started,
         )
     show_arms(result.arms, title="Test objects that no arm was trained on, against the truth")
@@ -88,5 +88,5 @@ def check(config: Path, threads: int | None, as_json: bool) -> None:
     else:
         with FitDisplay() as display:
             found = run_check(config, processes=threads, progress=display.decoded)
-        show_checked(found)
+        show_checked(found, config)
     sys.exit(1 if found.problems else 0)

@@ -97,6 +97,7 @@ def judged_images(cell: Cell, recipe: Recipe, learned: Learned, rows: NDArray[np
     """
     context, config = _context(cell, recipe), cell.training.config
     known = cell.images.usable[rows]
+    layout = make_layout(config.votes, config.classes)
 
     def read(_: Path) -> tuple[Tensors, dict[str, Any]]:
         return {"logits": torch.from_numpy(reader().stored(cell.images, rows[known]))}, {}
@@ -105,7 +106,7 @@ def judged_images(cell: Cell, recipe: Recipe, learned: Learned, rows: NDArray[np
         return open_reader(
             learned.networks,
             recipe,
-            make_layout(config.votes, config.classes),
+            layout,
             channels=context.channels,
             view=context.view,
             from_answers=learned.from_answers,
@@ -115,7 +116,10 @@ def judged_images(cell: Cell, recipe: Recipe, learned: Learned, rows: NDArray[np
 
     # Kept, for arms that differ in what they make of the same networks.
     asked = {"rows": torch.from_numpy(rows[known])}
-    given = [*learned.networks, asked, recipe.views, recipe.resampled, learned.from_answers]
+    meaning = [layout.class_answers.tolist(), layout.after, layout.class_mirror.tolist()]
+    given = [
+        *learned.networks, asked, recipe.views, recipe.resampled, learned.from_answers, meaning,
+    ]  # fmt: skip
     kept, _ = context.kept("judged", given, read)
     return spread(learned.calibrator.probabilities(kept["logits"].numpy()), known)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from czsl.catalogue.table import count_rows
 from czsl.errors import ImageError
+from czsl.remote import is_address
 
 Value = TypeVar("Value")
 
@@ -104,24 +107,56 @@ def rows_by_id(stored: Iterable[str], where: str) -> dict[str, int]:
     return rows
 
 
-def found_by_row(rows: NDArray[np.int64] | None, count: int, where: str) -> list[int | None]:
-    """Take images for stored in the order of the catalogue's table.
+class TableOrder:
+    """Takes images for stored in the order of the catalogue's table.
 
-    Raises
-    ------
-    ImageError
-        Where there are fewer images than rows, or the caller knows no rows.
+    Parameters
+    ----------
+    table
+        Its path; its rows are counted, once. Those of an address, or of no table, are not.
     """
-    if rows is None:
-        raise ImageError(
-            f"{where}: its images have no ids, so that the rows of the catalogue's table are needed"
-        )
-    if len(rows) and rows.max() >= count:
-        raise ImageError(
-            f"{where}: has {count} images and no ids, where the catalogue's table has a row "
-            f"{rows.max() + 1}; keep both in the same order, or store the ids beside the images"
-        )
-    return [int(row) for row in rows]
+
+    def __init__(self, table: Path | str | None) -> None:
+        self._table = None if table is None or is_address(table) else Path(table)
+        self._rows: int | None = None
+
+    def find(
+        self, rows: NDArray[np.int64] | None, count: int, where: str, missing: str
+    ) -> list[int | None]:
+        """Give the image of each row.
+
+        Parameters
+        ----------
+        rows
+            Rows of the table, shape (object,); None where the caller knows none.
+        count
+            How many images there are.
+        where, missing
+            The images' file, and what would tell whose they are, for errors.
+
+        Raises
+        ------
+        ImageError
+            Where the table has not as many rows, or the caller knows none.
+        """
+        if rows is None:
+            raise ImageError(
+                f"{where}: has {missing}, so that the rows of the catalogue's table are needed"
+            )
+        known = self._known_rows()
+        if (len(rows) and rows.max() >= count) or known not in (None, count):
+            has = f"{known:,} rows" if known else f"a row {rows.max() + 1:,}"
+            raise ImageError(
+                f"{where}: has {count:,} images and {missing}, where the catalogue's table has "
+                f"{has}; keep as many in the same order, or store the ids beside the images"
+            )
+        return [int(row) for row in rows]
+
+    def _known_rows(self) -> int | None:
+        """Count the rows of the table."""
+        if self._rows is None and self._table is not None and self._table.exists():
+            self._rows = count_rows(self._table)
+        return self._rows
 
 
 def quick_order(references: Sequence[str]) -> NDArray[np.int64]:

@@ -283,5 +283,5 @@ def refuse_unfit(unfit: Sequence[tuple[int, str]], located: Sequence[str]) -> No
         raise ImageError(
             f"{len(names)} of {len(located)} images do not fit the settings: "
             f"{first_three(names, [reason for _, reason in unfit])}; "
-            "change [images], or take these objects out of the catalogue"
+            "change [images], or move these images away, so that their objects have none"
         )

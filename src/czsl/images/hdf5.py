@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from czsl.errors import ImageError, require_extra
 from czsl.flags import Flag
-from czsl.images.adapter import MAX_BYTES, Opened, Place, found_by_row, parse, rows_by_id
+from czsl.images.adapter import MAX_BYTES, Opened, Place, TableOrder, parse, rows_by_id
 from czsl.images.places import Places
 from czsl.images.unusable import UnusableImageError
 
@@ -24,17 +25,20 @@ class Hdf5Source:
 
     The file is named alone, and the data set is ``images``; or ``file.h5/path/to/set``. A
     data set ``ids`` beside it holds the objects' ids. Without it, images are taken to be
-    in the order of the catalogue's table. A row is named ``file.h5/path/to/set[17]``,
-    counted from 0.
+    as many as the catalogue's table has rows, in its order. A row is named
+    ``file.h5/path/to/set[17]``, counted from 0.
 
     Parameters
     ----------
     places
         Where files may lie.
+    table
+        Path or address of the catalogue's table.
     """
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, *, table: Path | str | None) -> None:
         self.places = places
+        self._order = TableOrder(table)
         self._open: Opened[Any] = Opened()
         self._listed: Opened[dict[str, int]] = Opened()
 
@@ -49,7 +53,8 @@ class Hdf5Source:
         name = f"{place.file}/{place.inside or 'images'}"
         stored = images.parent.get("ids")
         if stored is None:
-            found = found_by_row(rows, len(images), reference)
+            missing = "no data set 'ids'"
+            found = self._order.find(rows, len(images), reference, missing)
         elif len(stored) != len(images):
             raise ImageError(
                 f"{reference}: has {len(images)} images and {len(stored)} ids; they belong "

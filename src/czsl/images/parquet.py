@@ -21,7 +21,7 @@ from czsl.images.adapter import (
     TABLE,
     Opened,
     Place,
-    found_by_row,
+    TableOrder,
     parse,
     rows_by_id,
 )
@@ -55,6 +55,7 @@ class ParquetSource:
         self.places = places
         self.table = table
         self.id_column = id_column
+        self._order = TableOrder(table)
         self._open: Opened[_Column] = Opened()
         self._listed: Opened[dict[str, int]] = Opened()
 
@@ -72,8 +73,11 @@ class ParquetSource:
                 self._listed[place.file] = rows_by_id(self._ids(column.file, place), reference)
             listed = self._listed[place.file]
             found = [listed.get(one) for one in ids]
+        elif place.kind == TABLE and rows is not None:
+            found = rows.tolist()
         else:
-            found = found_by_row(rows, column.starts[-1], reference)
+            missing = self._no_ids(column.file.schema_arrow.names, reference)
+            found = self._order.find(rows, column.starts[-1], reference, missing)
         return ["" if row is None else f"{reference}[{row}]" for row in found]
 
     def outside(self, reference: str) -> str | None:
@@ -100,6 +104,24 @@ class ParquetSource:
             reason = f"{len(value)} bytes, of which {MAX_BYTES} at most are read"
             raise UnusableImageError(Flag.IMAGE_TOO_LARGE, reason)
         return value
+
+    def _no_ids(self, names: list[str], reference: str) -> str:
+        """Say that a file has no column of ids; refuse one that is only spelled otherwise.
+
+        Raises
+        ------
+        ImageError
+            Names it.
+        """
+        wanted = self.id_column
+        alike = [one for one in names if one != wanted and one.lower() == wanted.lower()]
+        if alike:
+            raise ImageError(
+                f"{reference}: has no column {wanted!r}, as the ids' is called in the catalogue's "
+                f"table, but {alike[0]!r}; call them alike, or its images would be taken in the "
+                "order of the table"
+            )
+        return f"no column {wanted!r} of ids"
 
     def _ids(self, file: pq.ParquetFile, place: Place) -> list[str]:
         """Read the ids of all rows, as text.

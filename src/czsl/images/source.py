@@ -124,7 +124,7 @@ class RoutedSource:
     def __init__(self, places: Places, *, table: Path | str | None, id_column: str) -> None:
         self._folder = FolderSource(places)
         self._remote = RemoteSource(places)
-        archives, sets = ArchiveSource(places), Hdf5Source(places)
+        archives, sets = ArchiveSource(places), Hdf5Source(places, table=table)
         tables = ParquetSource(places, table=table, id_column=id_column)
         self._kinds: dict[str, Adapter] = {
             **dict.fromkeys(("zip", "tar", "tgz"), archives),
@@ -214,7 +214,8 @@ def refuse_outside(
         names = ", ".join(repr(name) for name, _ in out[:3]) + (" …" if len(out) > 3 else "")
         roots = list(dict.fromkeys(needed for _, needed in out if needed))
         remedy = (
-            f"move the images there, or allow where they are: [catalogue] roots = {roots[:3]}"
+            f"move the images there, or allow where they are: [catalogue] roots = {roots[:3]} (of "
+            "'czsl predict' and 'czsl explain': --folder)"
             if roots
             else "a path inside an archive neither begins with '/' nor holds '..', and neither "
             "does an address"

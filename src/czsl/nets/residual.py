@@ -66,8 +66,9 @@ LARGEST_MAP = 7
 def block_count(size: int) -> int:
     """Say how many residual blocks a view takes.
 
-    The stem halves the view, and each block but the first halves it again. There are four
-    blocks, or as many more as it takes until the last maps have a side of 7 or less.
+    The stem halves the view, and each block but the first halves it again, down to a side of 2:
+    in maps of one pixel normalisation in training has nothing to go by of a single image. There
+    are four blocks, or as many more as it takes until the last maps have a side of 7 or less.
 
     Parameters
     ----------
@@ -110,10 +111,12 @@ class ResidualEncoder(nn.Module):
             nn.BatchNorm2d(width),
             nn.ReLU(inplace=True),
         )
-        self.blocks = nn.Sequential(
-            ResidualBlock(width, width, stride=1),
-            *(ResidualBlock(given, more, stride=2) for given, more in pairwise(made)),
-        )
+        self.blocks = nn.Sequential(ResidualBlock(width, width, stride=1))
+        side = -(-size // 2)
+        for given, more in pairwise(made):
+            stride = 2 if side > 2 else 1
+            self.blocks.append(ResidualBlock(given, more, stride=stride))
+            side = -(-side // stride)
 
     def fold(self) -> None:
         """Put every normalisation into the convolution before it, for good.

@@ -50,8 +50,9 @@ def write_explanation(found: Explanation, path: Path | None = None) -> Path:
     path = Path(f"explain-{safe}.html") if path is None else path
     lead = [f"{found.model}. The object is of the tier {found.tier}."]
     if found.expert is not None:
+        learned = "has" if "trained_on" in found.flags else "had not"
         lead.append(
-            f"An expert calls it {found.expert}; the posteriors here are of what had not learned "
+            f"An expert calls it {found.expert}; the posteriors here are of what {learned} learned "
             "from it."
         )
     sections = [_verdict(found), _sources(found), _votes(found), _flags(found), _neighbours(found)]

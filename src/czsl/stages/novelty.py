@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,10 +101,11 @@ class FittedNovelty:
 
 
 def fit_novelty(features: NDArray[Any], seed: int) -> FittedNovelty | None:
-    """Fit the distance to a random half of some images, and its limit to the other half.
+    r"""Fit the distance to a random half of some images, and its limit to the other half.
 
-    Of few images the limit is the farthest of the other half: then more than one like image
-    in 200 is flagged, one in :math:`n + 1` of n such images.
+    The limit is the :math:`\lceil .995 (n + 1) \rceil`-th of the distances of the other half, n
+    images, so that at most one like image in 200 is beyond it. Of fewer than 200 it is the
+    farthest of them: then one like image in :math:`n + 1` is.
 
     Parameters
     ----------
@@ -144,7 +146,9 @@ def fit_novelty(features: NDArray[Any], seed: int) -> FittedNovelty | None:
         residual=_residual_unit(variances[number:]),
         limit=np.inf,
     )
-    return replace(made, limit=float(np.quantile(made.distance(second), QUANTILE)))
+    distances = np.sort(made.distance(second))
+    place = min(len(distances), math.ceil((len(distances) + 1) * QUANTILE))
+    return replace(made, limit=float(distances[place - 1]))
 
 
 def _residual_unit(variances: Floats) -> float:

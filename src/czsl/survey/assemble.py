@@ -40,7 +40,8 @@ class Predicted:
     shares
         Shares of the classes, where they were estimated anew.
     notes
-        Which classes stand in every set, for want of experts' objects.
+        Which votes the table lacks, and which classes stand in every set, for want of experts'
+        objects.
     """
 
     path: Path

@@ -259,7 +259,7 @@ class _Pool:
                 f"{TRIES} workers died of rows {first.rows[0] + 1:,} to {last.rows[-1] + 1:,} "
                 f"(ids {str(first.ids[0])!r} to {str(last.ids[-1])!r}): {told(error)}; if memory "
                 "ran out, give each worker more; otherwise one of these images ends the process: "
-                "take it out of the table"
+                "move it away, so that its object has none, and go on with --resume"
             ) from error
         self.again.append(some)
         if not worker.dead:

@@ -13,7 +13,7 @@ from czsl.catalogue import Catalogue, scan_catalogue
 from czsl.config import Config
 from czsl.errors import CatalogueError, CzslError, ModelError, nearest
 from czsl.fitted import make_judge
-from czsl.flags import MEANING, Flag
+from czsl.flags import MEANING, UNUSABLE_IMAGE, Flag
 from czsl.images.augment import central_pixels
 from czsl.model import CzSL
 from czsl.predictions import Posteriors, votes_on
@@ -82,9 +82,12 @@ class Explanation:
         Volunteers on the object; None where unknown.
     flags
         Name and meaning of each flag that is set, by the posteriors above: of an expert's
-        object these are of what had not learned from it, so it is not said to be trained on.
+        object these are of what had not learned from it, so it is not said to be trained on,
+        unless the model left nothing out.
     neighbours
         Experts' objects that look most alike, the likest first.
+    notes
+        What the table lacks: votes that are left out.
     """
 
     model: str
@@ -101,6 +104,7 @@ class Explanation:
     number: float | None
     flags: Mapping[str, str]
     neighbours: Sequence[Neighbour]
+    notes: Sequence[str]
 
 
 def explain_object(
@@ -149,7 +153,7 @@ def explain_object(
     judge = make_judge(predictor)
     verdicts = judge.judge(posteriors.best, posteriors.source, catalogue.weights, catalogue.ids)
     classes, flags = predictor.content.classes.names, int(posteriors.flags[0])
-    seen = bool(np.isfinite(posteriors.image[0]).all())
+    seen = not part.flags[0] & int(UNUSABLE_IMAGE)
     features = predictor.reader.read(part.pixels).features[0] if seen else None
     given = {"image": posteriors.image, "votes": posteriors.votes, "fused": posteriors.fused}
     number = float(votes_on(catalogue)[0])
@@ -173,6 +177,7 @@ def explain_object(
         number=None if np.isnan(number) else number,
         flags={str(flag.name).lower(): MEANING[flag] for flag in Flag if flags & flag},
         neighbours=_neighbours(predictor, training, features, name, processes),
+        notes=[str(warning) for warning in catalogue.warnings],
     )
 
 
@@ -220,10 +225,10 @@ def _object(config: Config, name: str) -> Catalogue:
 
 
 def _out_of_fold(predictor: Predictor, name: str, posteriors: Posteriors) -> Posteriors:
-    """Of an expert's object take what was said by what had not learned from it."""
+    """Of an expert's object take what was said by what had not learned from it, if anything was."""
     record = predictor.record
     place = np.flatnonzero(record.ids == name)
-    if not len(place):
+    if not np.isfinite(record.best()[place]).all(axis=1).any():
         return posteriors
     image, votes = record.image[place], record.votes[place]
     flags = posteriors.flags & ~np.uint32(Flag.TRAINED_ON | Flag.IMAGE_VOTES_DISAGREE)

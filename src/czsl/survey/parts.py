@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -34,6 +33,7 @@ SCHEMA = 1
 """Version of the format."""
 
 MANIFEST = "manifest.jsonl"
+LOCK = "lock"
 
 BATCH = 8_192
 """Rows of parts that are read at once."""
@@ -114,9 +114,12 @@ class Parts:
                     yield pa.Table.from_batches([batch])
 
     def remove(self) -> None:
-        """Delete the folder."""
+        """Delete what is in the folder, which goes when the lock in it is given back."""
         self.manifest.close()
-        shutil.rmtree(self.folder)
+        self.done.clear()
+        for path in self.folder.iterdir():
+            if path.name != LOCK:
+                path.unlink()
 
 
 def parts_folder(out: Path) -> Path:
@@ -264,7 +267,7 @@ def _sweep(folder: Path, done: Mapping[int, Done]) -> None:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other processes from the same parts; a kill ends it too."""
-    lock = lock_alone(folder / "lock")
+    lock = lock_alone(folder / LOCK)
     if lock is None:
         raise RunError(
             f"{folder}: another process is predicting into it; wait until it has ended, or "
@@ -274,3 +277,8 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+        # Only now: NFS keeps a file that is still open in its folder, under another name.
+        if not (folder / MANIFEST).exists():
+            with suppress(OSError):  # another process may be at it already
+                (folder / LOCK).unlink()
+                folder.rmdir()

@@ -13,15 +13,15 @@ import numpy as np
 import pyarrow as pa
 
 from czsl.catalogue import Catalogue, scan_catalogue
-from czsl.catalogue.write import check_ending
+from czsl.catalogue.write import check_ending, check_texts
 from czsl.errors import ArgumentError
 from czsl.files import fingerprint
-from czsl.fitted import make_judge, predictions_metadata
+from czsl.fitted import make_judge, predictions_metadata, refuse_resampled
 from czsl.machine import give_back_memory
 from czsl.model import CzSL
 from czsl.predictor import Predictor
 from czsl.promises import sets_notes
-from czsl.remote import absolute, beside, is_address, stamp_and_size
+from czsl.remote import absolute, beside, is_address, refuse_address, stamp_and_size
 from czsl.survey.assemble import Predicted, assemble
 from czsl.survey.parts import Parts, opened
 from czsl.survey.spare import refuse_replacing, spared
@@ -139,25 +139,32 @@ def predict_table(
     RunError
         Where there are parts that this prediction cannot go on with.
     ArgumentError
-        Where ``out`` is the table, or a file that holds images.
+        Where ``out`` is an address, the table, or a file that holds images.
     ClusterError, MissingExtraError
         Where the cluster does not answer or its workers die again and again; where Ray is not
         installed.
     WriteError
         Where the catalogue cannot be written; an older one is intact.
     """
+    refuse_address(out)
     out, asked = Path(out), asked or Asked()
     check_ending(out)
     _check_engine(engine, address)
     refuse_replacing(out, {"the table": table, "the costs of --decide": asked.decide})
     predictor = model.predictor
+    if asked.reestimate:
+        refuse_resampled(predictor, "--reestimate")
     # A cluster's workers have working folders of their own.
     start = (beside(table) if folder is None else Path(folder)).absolute()
     config = predictor.config(start, absolute(table), images)
     work = Work(predictor=predictor, judge=asked.judge(predictor), config=config)
-    # The first objects tell whether the table can be read: nothing is written before.
-    read = limited(scan_catalogue(config, table, rows=ROWS), limit)
-    objects = _first_read(spared(read, out))
+    classes = predictor.content.classes.names
+    check_texts(out, [config.catalogue.id, *classes])
+
+    def read() -> Iterator[Catalogue]:
+        return limited(scan_catalogue(config, table, rows=ROWS), limit)
+
+    warnings, objects = _read_through(spared(read(), out), out), read()
     state = _state(work, asked, table, limit)
     with opened(out, state, part_rows=PART * ROWS, resume=resume) as parts:
         todo = _missing(objects, parts, progress)
@@ -180,13 +187,12 @@ def predict_table(
             parts,
             out,
             work.judge,
-            classes=predictor.content.classes.names,
+            classes=classes,
             metadata=predictions_metadata(predictor, work.judge, asked.decide),
             reestimated=asked.reestimate,
         )
         parts.remove()
-    classes = predictor.content.classes.names
-    done.notes = sets_notes(predictor.record, work.judge.coverage, classes)
+    done.notes = (*warnings, *sets_notes(predictor.record, work.judge.coverage, classes))
     return done
 
 
@@ -215,15 +221,26 @@ def _check_engine(engine: str, address: str | None) -> None:
         )
 
 
-def _first_read(catalogues: Iterator[Catalogue]) -> Iterator[Catalogue]:
-    """Give the same catalogues, the first of which is read at once."""
-    first = next(catalogues)
+def _read_through(catalogues: Iterator[Catalogue], out: Path) -> tuple[str, ...]:
+    """Read the whole table before any long work, so that what is wrong with it is told now.
 
-    def all_of_them() -> Iterator[Catalogue]:
-        yield first
-        yield from catalogues
+    Parameters
+    ----------
+    catalogues
+        Its parts.
+    out
+        Where predictions go, which must be able to hold the objects' ids.
 
-    return all_of_them()
+    Returns
+    -------
+    tuple of str
+        What the table lacks.
+    """
+    warnings: tuple[str, ...] = ()
+    for part in catalogues:
+        check_texts(out, part.ids.tolist())
+        warnings = tuple(str(warning) for warning in part.warnings)
+    return warnings
 
 
 def _state(work: Work, asked: Asked, table: str | Path, limit: int | None) -> dict[str, Any]:

@@ -133,7 +133,8 @@ def train(
     WriteError
         Where the checkpoint cannot be written.
     RunError
-        Where rows are held out, and after no epoch their loss is finite.
+        Where training has diverged: rows are held out, and after no epoch their loss is finite, or
+        the weights are not.
     """
     sharing = Sharing(ranks)
     if ranks.count > 1:
@@ -178,13 +179,24 @@ def train(
             state.best = {name: value.clone() for name, value in state.average.state_dict().items()}
         if ranks.leads:
             _keep(state, checkpoint)
+    weights = state.best or dict(state.average.state_dict())
+    lost = ""
     if len(held_out) and not state.best_epoch:
+        lost = f"the loss on held-out images is not finite after any of {len(state.history)} epochs"
+    elif not _finite(weights):
+        lost = f"after {len(state.history)} epochs there are weights that are not finite"
+    if lost:
         raise RunError(
-            f"{stage}: the loss on held-out images is not finite after any of {len(state.history)} "
-            "epochs: training has diverged, and its weights are good for nothing; begin a new run "
-            f"with a lower rate of this stage in the recipe (it is {training.rate:g})"
+            f"{stage}: {lost}: training has diverged, and its weights are good for nothing; begin "
+            f"a new run with a lower rate of this stage in the recipe (it is {training.rate:g})"
         )
-    return state.best or dict(state.average.state_dict()), state.history
+    return weights, state.history
+
+
+def _finite(weights: dict[str, Tensor]) -> bool:
+    """Whether all weights are numbers."""
+    tensors = [value for value in weights.values() if value.is_floating_point()]
+    return not tensors or bool(torch.stack([value.isfinite().all() for value in tensors]).all())
 
 
 def _set_up(
