@@ -114,7 +114,8 @@ unlabelled: $(READY)  ## what images without a label are worth to the default (h
 	  --sweep unlabelled=600 --out runs/unlabelled
 	$(UNLABELLED) $(SIMULATED)/spirals.toml --protocol czsl2023 --folds 3 \
 	  --out runs/unlabelled-spirals
-	$(UNLABELLED) runs/gz1-data/czsl.toml --sweep volunteers=300 --out runs/unlabelled-gz1
+	$(UNLABELLED) runs/gz1-data/few_votes.toml \
+	  --arms autoencoder,pseudo_labels,once_more,byol,votes_twice --out runs/unlabelled-gz1
 
 PEERS   := .venv-peers
 FIGURES  = $(filter-out %_parts.py,$(shell grep -l '^if __name__' benchmarks/*.py))

@@ -217,8 +217,7 @@ TABLES = (
         data=(
             Data(
                 folder="unlabelled-gz1",
-                task="galaxies",
-                setting="volunteers=300",
+                task="few_votes",
                 name="real, 300 with votes, 5,957 without",
             ),
             *(

@@ -190,7 +190,10 @@ def main() -> None:
     tasks = []
     for task in read_tasks(asked.configs, ("default",)):
         own = unlabelled_arms(task.arms["default"].recipe)  # type: ignore[attr-defined]
-        chosen = {name: own[name] for name in (asked.arms.split(",") if asked.arms else own)}
+        names = asked.arms.split(",") if asked.arms else [*own]
+        if unknown := [name for name in names if name not in own]:
+            parser.error(f"there is no arm {', '.join(unknown)}; there are {', '.join(own)}")
+        chosen = {name: own[name] for name in names}
         tasks.append(replace(task, arms={**task.arms, **chosen}))
     with FitDisplay() as display:
         compare(

@@ -202,9 +202,12 @@ def test_extra_columns_are_numbers_or_missing(tmp_path):
     )
 
 
-def test_folds_are_dense_and_in_the_order_of_their_numbers(tmp_path):
+@pytest.mark.parametrize("point", ["", ".0"])
+def test_folds_are_dense_and_in_the_order_of_their_numbers(tmp_path, point):
+    """Also as pandas writes whole numbers of which some are missing."""
     lines = ROWS.splitlines()
-    folds = ["fold", "10", "2", "10", "3", "2", "", "3", "", ""]
+    numbers = ["10", "2", "10", "3", "2", "", "3", "", ""]
+    folds = ["fold", *(number + point if number else "" for number in numbers)]
     rows = "\n".join(f"{line},{fold}" for line, fold in zip(lines, folds, strict=True))
     catalogue = read(tmp_path, rows, catalogue={"fold": "fold"})
     assert catalogue.folds.tolist() == [2, 0, 2, 1, 0, -1, 1, -1, -1]

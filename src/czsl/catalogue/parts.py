@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -300,14 +301,14 @@ def read_weights(
 
 
 def read_folds(objects: Objects, column: str, experts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Read the folds, (object,): 0, 1, … in the order of their names; -1 where missing.
+    """Read the folds, (object,): 0, 1, … in the order of their numbers or names; -1 where missing.
 
     Every object of an expert needs a fold, and there are two folds or more.
     """
     texts = objects.text(column)
     found = [text for text in texts.unique().to_pylist() if text is not None]
-    numeric = all(text.lstrip("-").isdecimal() for text in found)
-    order = sorted(found, key=int) if numeric else sorted(found)
+    numeric = all(re.fullmatch(r"-?[0-9]+(\.[0-9]*)?", text) for text in found)
+    order = sorted(found, key=float) if numeric else sorted(found)
     places = {text: place for place, text in enumerate(order)}
     folds = np.array([places.get(text, -1) for text in texts.to_pylist()], dtype=np.int64)
     lost = np.flatnonzero((folds < 0) & (experts >= 0))
