@@ -91,22 +91,27 @@ def keras(
     networks: Sequence[str],
     more: dict[str, Any],
 ) -> Iterator[Figure]:
-    """Compare with Keras: at batch 32, then both sides at their best."""
+    """Compare with Keras: at batch 32 in float32, then both sides at their best, bfloat16 too."""
     with (
         Side("keras_side.py", python=PEERS, threads=threads) as peer,
+        Side("keras_side.py", python=PEERS, threads=threads) as half,
         Side("ours_side.py", threads=threads) as ours,
     ):
+        sides = {"float32": peer, "bfloat16": half}
         versions = peer.ask("open", arrays=arrays)
+        half.ask("open", arrays=arrays)
         ours.ask("open", arrays=arrays)
         batches = [batch for batch in BATCHES if batch * 2 <= images]
         ways = WAYS if len(batches) == len(BATCHES) else WAYS[::2]
         for network in networks:
-            peer.ask("make", network=network)
+            for precision, side in sides.items():
+                side.ask("make", network=network, precision=precision)
             ours.ask("make", network=network)
             tried = {
-                f"{way}, batch {batch}": alternate(
-                    {"": trained(peer, images, batch=batch, how=way)}, repeats=1
+                (precision, way, batch): alternate(
+                    {"": trained(side, images, batch=batch, how=way)}, repeats=1
                 )[""][0]
+                for precision, side in sides.items()
                 for way in ways
                 for batch in (batches if "XLA" not in way else batches[:1])
             }
@@ -117,8 +122,8 @@ def keras(
                 for precision in ("32", "bf16")
                 for batch in batches
             }
-            way = max(ways, key=lambda one: tried[f"{one}, batch 32"])
-            best_way, best_batch = max(tried, key=tried.__getitem__).rsplit(", batch ", 1)
+            way = max(ways, key=lambda one: tried["float32", one, 32])
+            best_kind, best_way, best_batch = max(tried, key=tried.__getitem__)
             precision, batch = max(own, key=own.__getitem__)
             rates = alternate(
                 {
@@ -128,8 +133,8 @@ def keras(
                     f"ours at best, {precision}, batch {batch}": trained(
                         ours, images, batch=batch, precision=precision
                     ),
-                    f"Keras at best, {best_way}, batch {best_batch}": trained(
-                        peer, images, batch=int(best_batch), how=best_way
+                    f"Keras at best, {best_way}, {best_kind}, batch {best_batch}": trained(
+                        sides[best_kind], images, batch=best_batch, how=best_way
                     ),
                 },
                 repeats=repeats,
@@ -142,7 +147,9 @@ def keras(
             yield compare(rates, plain, fit, what=f"{where}, batch 32, Keras' own loop")
             what = f"{where}, best settings"
             yield compare(rates, best, theirs, what=what, goal=BEST_GOAL, limit=limit)
-            more[f"{where}: Keras tried"] = tried
+            more[f"{where}: Keras tried"] = {
+                f"{key[1]}, {key[0]}, batch {key[2]}": n for key, n in tried.items()
+            }
             more[f"{where}: ours tried"] = {
                 f"{key[0]}, batch {key[1]}": n for key, n in own.items()
             }

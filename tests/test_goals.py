@@ -65,7 +65,11 @@ def test_a_transfer_on_disk_changes_its_own_rows(made, docs, tmp_path):
     os.utime(file, (0, 0))
     made.main(tmp_path / "runs", docs)
     changed = different(old, rows(docs))
-    assert [row["measure"] for row in changed] == ["G-mean", "log loss", "calibration error"]
+    assert [row["measure"] for row in changed] == [
+        "G-mean, moved decision",
+        "log loss",
+        "calibration error",
+    ]
     for row in changed:
         assert row["on"] == "43,779 rows, mergers, votes alone, 100 experts"
         assert (row["value"], row["low"], row["high"], row["seeds"]) == (0.5, 0.25, 0.75, [0, 1])

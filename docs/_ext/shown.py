@@ -51,7 +51,7 @@ COMPARISONS = (
     Comparison(
         folder="gz1",
         title="Real galaxies: early or late type",
-        command="make gz1-ablations",
+        command="make gz1-fusion",
         about=(
             "Galaxies of Galaxy Zoo 1. Every score is against the experts' class; each galaxy is "
             "scored by networks that saw neither its class nor its votes. The networks see the "
@@ -66,7 +66,7 @@ COMPARISONS = (
         about=(
             "The same galaxies, and the sense in which experts see a spiral turn. Volunteers could "
             "also say that they see a spiral edge-on or without a sense: such votes are for none "
-            "of the classes, so their plain majority is wrong there."
+            "of the classes, and are left out of the majority's shares."
         ),
     ),
     Comparison(

@@ -192,7 +192,8 @@ def score_majority(config: Config, path: Path, truth: dict[str, int]) -> dict[st
 
 def _write_report(demo: Demo, config: Config, truth: dict[str, int]) -> None:
     """Draw the picture and write the page; the scores also stand in ``metrics.json``."""
-    named = [(ARM_NAMES.get(name, name), scores) for name, scores in demo.arms.items()]
+    names = {**ARM_NAMES, "czsl2023": "czsl2023, shortened"}
+    named = [(names.get(name, name), scores) for name, scores in demo.arms.items()]
     write_json(demo.folder / "metrics.json", {"arms": demo.arms})
     picture = demo.folder / "demo.png"
     draw_survey(_cutouts(demo.folder, config, truth), named, picture)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import pyarrow as pa
 from lightning_fabric import Fabric
 from torch import nn
 
@@ -28,6 +29,7 @@ from czsl.predictions import predictions_table
 from czsl.predictor import Predictor
 from czsl.recipes import Recipe, recipe_settings
 from czsl.stages.context import Context
+from czsl.train.checkpoint import Tensors
 from czsl.train.device import make_fabric, open_ranks
 from czsl.train.feed import Resident
 from czsl.train.progress import Reporter, silent
@@ -56,8 +58,21 @@ class Hardware:
         return make_fabric(self.device, precision=precision, threads=self.threads, several=several)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Kept:
+    """What a fit leaves beside the model."""
+
+    history: list[dict[str, Any]]
+    autoencoder: Tensors | None
+    out_of_fold: pa.Table
+    transfer_map: list[dict[str, Any]]
+
+
 class CzSL:
     """Learns from experts, volunteers and unlabelled images.
+
+    Predictions out of fold, history, map of the votes and autoencoder are what a fit leaves; a
+    model that was loaded does not hold them.
 
     Parameters
     ----------
@@ -126,8 +141,9 @@ class CzSL:
         self.hardware = Hardware(device=device, threads=threads)
         self.report, self.decoded = report, decoded
         self._predictor: Predictor | None = None
+        self._kept: _Kept | None = None
 
-    def fit(self, catalogue: Catalogue, *, stages: Path | None = None) -> Self:
+    def fit(self, catalogue: Catalogue, *, stages: str | Path | None = None) -> Self:
         """Learn from a catalogue.
 
         Where torchrun or srun started several processes, each calls this, and all of them
@@ -168,7 +184,7 @@ class CzSL:
                 images_fingerprint=images.fingerprint,
                 channels=images.channels,
                 view=catalogue.config.images.seen,
-                folder=stages or Path(temporary),
+                folder=Path(temporary if stages is None else stages),
                 fabric=fabric,
                 seed=self.seed,
                 encoder=encoder,
@@ -180,9 +196,12 @@ class CzSL:
         self._predictor = make_predictor(
             catalogue, recipe, images, learned, seed=self.seed, fabric=fabric, encoder=encoder
         )
-        self.history_, self.autoencoder_ = learned.history, learned.autoencoder
-        self.out_of_fold_table_ = out_of_fold_table(self._predictor, catalogue, images)
-        self.transfer_map_ = transfer_map(self._predictor, catalogue)
+        self._kept = _Kept(
+            history=learned.history,
+            autoencoder=learned.autoencoder,
+            out_of_fold=out_of_fold_table(self._predictor, catalogue, images),
+            transfer_map=transfer_map(self._predictor, catalogue),
+        )
         return self
 
     @property
@@ -214,6 +233,42 @@ class CzSL:
     def out_of_fold_(self) -> Table:
         """Predictions of the experts' objects, each by a network that never saw it."""
         return to_astropy(self.out_of_fold_table_)
+
+    @property
+    def out_of_fold_table_(self) -> pa.Table:
+        """The same as an Arrow table."""
+        return self._of_fit().out_of_fold
+
+    @property
+    def history_(self) -> list[dict[str, Any]]:
+        """Epochs of every stage."""
+        return self._of_fit().history
+
+    @property
+    def transfer_map_(self) -> list[dict[str, Any]]:
+        """What votes mean to the transfer."""
+        return self._of_fit().transfer_map
+
+    @property
+    def autoencoder_(self) -> Tensors | None:
+        """Weights of the autoencoder."""
+        return self._of_fit().autoencoder
+
+    def _of_fit(self) -> _Kept:
+        """Give what a fit leaves and a model's folder does not hold.
+
+        Raises
+        ------
+        NotFittedError
+            Before :meth:`fit`, or where the model was loaded.
+        """
+        self.predictor  # noqa: B018  # says where there is no model at all
+        if self._kept is None:
+            raise NotFittedError(
+                "a model that was loaded does not hold this; it stands in the files of its run: "
+                "predictions.parquet, history.csv, transfer.csv, autoencoder.safetensors"
+            )
+        return self._kept
 
     @property
     def notes_(self) -> tuple[str, ...]:

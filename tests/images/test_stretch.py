@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from czsl.images.picture import plain
 from czsl.images.stretch import asinh_stretch
 from czsl.sections import StretchSettings
 
@@ -52,6 +53,14 @@ def test_the_unit_of_fluxes_does_not_matter(unit):
     fluxes = (GALAXY * unit).astype(np.float32)
     found = asinh_stretch(fluxes, StretchSettings(scale=5.0 * unit))
     assert np.abs(found.astype(int) - small).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["u1", "<u2", ">u2"])
+def test_grey_levels_are_no_fluxes_in_any_order_of_bytes(kind):
+    levels = np.array([[0, 7], [200, 255]]).astype(kind)
+    found = plain(levels)
+    assert found.dtype == np.dtype(kind).newbyteorder("=")
+    np.testing.assert_array_equal(found, levels)
 
 
 def test_fluxes_are_left_alone():

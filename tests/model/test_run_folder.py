@@ -12,7 +12,7 @@ import pytest
 from czsl.catalogue import Catalogue
 from czsl.check import check
 from czsl.config import read_config
-from czsl.errors import ConfigError, RunError, WriteError
+from czsl.errors import ConfigError, NotFittedError, RunError, WriteError
 from czsl.model import CzSL
 from czsl.run import HISTORY, Run, fit_run, sample
 from czsl.scores import scores
@@ -204,6 +204,23 @@ def test_same_seed_same_model_and_another_seed_another(survey, runs, tmp_path):
         model.save(tmp_path / str(seed))
         found = (tmp_path / str(seed) / "weights.safetensors").read_bytes()
         assert (found == expected) == (seed == 3)
+
+
+def test_what_a_loaded_model_does_not_hold_is_told(runs):
+    loaded = CzSL.load(runs["default"] / "model", device="cpu", threads=1)
+    for name in ("out_of_fold_", "out_of_fold_table_", "history_", "transfer_map_", "autoencoder_"):
+        with pytest.raises(NotFittedError, match="not fitted; call fit"):
+            getattr(CzSL(), name)
+        with pytest.raises(
+            NotFittedError, match=r"not hold this; .* predictions\.parquet"
+        ):
+            getattr(loaded, name)
+
+
+def test_a_folder_of_stages_may_be_text(survey, tmp_path):
+    catalogue = tiny_catalogue(survey, quick("default", pretrain=False, transfer=False))
+    tiny_model(seed=1).fit(catalogue, stages=str(tmp_path / "stages"))
+    assert list((tmp_path / "stages").glob("finetune-*.safetensors"))
 
 
 def test_attributes_of_a_fitted_model(fitted):

@@ -100,6 +100,23 @@ def test_what_is_no_features_is_refused(say, message):
         GivenEncoder(Says(say), channels=3, size=12)
 
 
+class Flattened(nn.Module):
+    """Flattens maps by a view of them, which their layout in training does not allow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps, self.last = nn.Conv2d(3, 4, 3, 4), nn.Linear(36, 8)
+
+    def forward(self, images):
+        maps = self.maps(images)
+        return self.last(maps.view(maps.size(0), -1))
+
+
+def test_what_would_fail_in_training_is_refused_before():
+    with pytest.raises(ArgumentError, match=r"cannot take images .* Use \.reshape"):
+        GivenEncoder(Flattened(), channels=3, size=12)
+
+
 def test_grey_levels_are_scaled_per_channel():
     mean, std = (0.1, 0.2, 0.3), (0.5, 0.25, 2.0)
     encoder = GivenEncoder(Says(lambda images: images), channels=3, size=12, mean=mean, std=std)

@@ -78,6 +78,19 @@ def pixels(count: int = 5, side: int = 32) -> np.ndarray:
     return np.array(drawn, np.uint8).reshape(count, side, side, 3)
 
 
+def test_no_image_asks_no_network():
+    """A user's module may refuse to look at no image at all, as attention does."""
+    (network,) = networks(1)
+
+    def refuse(*_):
+        raise RuntimeError("cannot reshape tensor of 0 elements")
+
+    network.encoder.forward = refuse
+    found = reader(networks=[network]).read(pixels(0))
+    assert found.logits.shape == (0, 3)
+    assert found.features.shape == (0, network.classes.in_features)
+
+
 RESAMPLED = pytest.mark.parametrize("resampled", [False, True])
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from czsl.errors import ArgumentError, RunError, WriteError
 from czsl.train.checkpoint import (
@@ -43,6 +44,16 @@ def test_a_damaged_file_is_told_and_not_loaded(tmp_path, damage):
         path.write_bytes(b"")
     with pytest.raises(RunError, match=r"a\.safetensors: is not whole or not ours .*; delete it"):
         load_tensors(path)
+
+
+def test_a_tensor_may_have_two_names(tmp_path):
+    """As a module has that cuts the last layer off another one."""
+    whole = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+    cut = nn.ModuleDict({"whole": whole, "cut": nn.Sequential(whole[0])})
+    save_tensors(tmp_path / "a.safetensors", cut.state_dict(), {})
+    found, _ = load_tensors(tmp_path / "a.safetensors")
+    assert set(found) == set(cut.state_dict())
+    torch.testing.assert_close(found["cut.0.weight"], whole[0].weight)
 
 
 def test_a_file_that_cannot_be_written_names_its_path(tmp_path):

@@ -145,6 +145,16 @@ def test_prediction_stays_on_its_device_until_it_is_read(monkeypatch, from_answe
         reader.read(Images.pixels)
 
 
+def test_networks_that_came_from_a_file_are_put_on_the_device():
+    network = make_network(
+        "residual", channels=3, size=32, width=4, questions=[4], classes=3, seed=0
+    )
+    ClassReader(
+        [network], layout=LAYOUT, from_answers=False, views=8, view=32, resampled=True, device=META
+    )
+    assert {parameter.device for parameter in network.parameters()} == {META}
+
+
 def test_features_stay_on_their_device_until_they_are_read(monkeypatch):
     monkeypatch.setitem(BATCH_PIXELS, "meta", 16 * 32**2)
     context = SimpleNamespace(

@@ -54,6 +54,7 @@ def test_processes_deal_out_work_and_tell_one_another(trained):
         assert found["dealt"] == [[0], [10], [20], [30], [40]]
         assert found["dealt one"] == [0.0]
         assert found["told"] == 0
+        assert found["kept"] == 0  # what the first process made, whatever the others did
 
 
 def test_a_checkpoint_of_two_processes_is_gone_on_with_by_one(trained, tmp_path):

@@ -112,7 +112,7 @@ def plain(pixels: NDArray[Any]) -> NDArray[Any]:
     UnusableImageError
         Where they are no real numbers.
     """
-    if pixels.dtype in (np.uint8, np.uint16):
+    if pixels.dtype.newbyteorder("=") in (np.uint8, np.uint16):
         native: NDArray[Any] = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
         return native
     if pixels.dtype == np.bool_:

@@ -134,7 +134,9 @@ class GivenEncoder(nn.Module):
         """Give the number of features of two black images."""
         was = self.module.training
         self.module.eval()
-        found = self(torch.zeros(2, self.channels, self.size, self.size))
+        images = torch.zeros(2, self.channels, self.size, self.size)
+        last = deepcopy(self).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        found = last(images.contiguous(memory_format=torch.channels_last))  # as in training
         self.module.train(was)
         if found.ndim != 2 or len(found) != 2:
             raise ArgumentError(

@@ -135,9 +135,19 @@ class Compared:
 
     @property
     def best(self) -> str:
-        """The arm of the highest accuracy, of those that could be used for a survey."""
+        """The arm of the highest accuracy, of those that learn from the experts' objects alone.
+
+        A ceiling learns from experts' classes that a survey does not have.
+        """
         fair = [arm for arm in self.arms if not arm.endswith("ceiling")] or self.arms
         return max(fair, key=lambda arm: self.value(arm).mean)
+
+    @property
+    def highest(self) -> str:
+        """What that arm is, in words."""
+        ceilings = [arm for arm in self.arms if arm.endswith("ceiling")]
+        but = " but " + " and ".join(map(self.name, ceilings)) if ceilings else ""
+        return f"the highest{but}"
 
     def name(self, arm: str) -> str:
         """Give what an arm is called."""

@@ -86,7 +86,7 @@ def result(task: Compared) -> list[Block]:
         (
             f"{task.value(arm).mean:.3f}",
             f"accuracy, {task.name(arm)}",
-            f"{_range(task.value(arm))}{'; the highest' if arm == task.best else ''}",
+            f"{_range(task.value(arm))}{f'; {task.highest}' if arm == task.best else ''}",
         )
         for arm in list(dict.fromkeys(arms))[:4]
     ]

@@ -129,6 +129,10 @@ class Context:
             return found
         checkpoint = path.with_name(f"{path.stem}.checkpoint.safetensors")
         tensors, content = make(checkpoint)
+        if self.ranks.count > 1:
+            # What a user's module keeps of each process's share alone would make them differ.
+            made = {name: tensor.detach().cpu() for name, tensor in tensors.items()}, content
+            tensors, content = self.ranks.told(lambda: made)
         if self.ranks.leads:
             save_tensors(path, tensors, content)
             checkpoint.unlink(missing_ok=True)

@@ -151,7 +151,11 @@ class ClassReader:
         device: torch.device,
         products: torch.dtype | None = None,
     ) -> None:
-        self.networks = [network.eval() for network in networks]
+        # Of one that was read from a file only its weights are known, not where they shall be.
+        self.networks = [
+            network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+            for network in networks
+        ]
         answers = torch.from_numpy(layout.class_answers).float().to(device)
         self.answers = answers if from_answers else None
         self.layout = layout
@@ -167,8 +171,13 @@ class ClassReader:
         pixels
             Images, shape (object, row, column, channel).
         """
+        if not len(pixels):  # a module of a user's may refuse no image at all
+            features = self.networks[0].classes.in_features
+            return Read(
+                logits=np.zeros((0, len(self.mirror))), features=np.zeros((0, features), np.float32)
+            )
         size = batch_size(self.view, self.device)
-        starts = range(0, max(1, len(pixels)), size)
+        starts = range(0, len(pixels), size)
         batches = [pixels[start : start + size] for start in starts]
         return _joined(side_by_side(self._read, batches, self.device))
 

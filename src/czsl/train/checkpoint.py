@@ -35,7 +35,8 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], content: Mapping[str
     WriteError
         Where the file cannot be written.
     """
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # A file holds each tensor once, and a module may have one under two names.
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
         save_file(plain, temporary, metadata={"czsl": json.dumps(content)})
 

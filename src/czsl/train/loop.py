@@ -313,8 +313,13 @@ def _start(
     kind = torch.optim.SGD if training.optimiser == "sgd" else torch.optim.AdamW
     optimiser = kind(settings, lr=training.rate, fused=True)
     average = deepcopy(network) if training.average else network
-    tensors = zip(average.state_dict().values(), network.state_dict().values(), strict=True)
-    pairs = [pair for pair in tensors if pair[0].is_floating_point()]
+    # Each tensor once, however many names a module gives it.
+    tensors = zip(
+        (*average.parameters(), *average.buffers()),
+        (*network.parameters(), *network.buffers()),
+        strict=True,
+    )
+    pairs = [(a.detach(), b.detach()) for a, b in tensors if a.is_floating_point()]
     return _State(
         network=network,
         average=average,
@@ -355,12 +360,7 @@ def _keep(state: _State, checkpoint: Path) -> None:
         **prefixed("best", state.best),
         **prefixed("optimiser", optimiser_tensors(state.optimiser)),
     }
-    # Without an average the two networks are one; a file holds each tensor once.
-    save_tensors(
-        checkpoint,
-        {name: tensor.clone() for name, tensor in tensors.items()},
-        {"step": state.step, "history": state.history},
-    )
+    save_tensors(checkpoint, tensors, {"step": state.step, "history": state.history})
 
 
 def _restore(state: _State, checkpoint: Path, ranks: Ranks) -> None:
