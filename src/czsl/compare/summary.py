@@ -33,6 +33,9 @@ CELLS = (
 STANDING = ("accuracy", "balanced_accuracy", "gmean", "auc")
 """Measures that are also averaged over the cells whose transfer did not collapse."""
 
+FEW_CELLS = 10
+"""Of fewer cells such a mean has no interval: they would be drawn from too few."""
+
 
 def summarise(folder: Path, *, reference: str | None = None, draws: int = 1000) -> Results:
     """Write the tables of a comparison, and ``metrics.json``.
@@ -170,7 +173,10 @@ def _collapse_rows(cells: Sequence[tuple[Any, Mapping[str, Any]]]) -> Iterator[R
         values = [content["scores"]["test"][measure] for content in standing]
         known = np.array([value for value in values if value is not None])
         if len(known):
-            yield {"measure": f"{measure}_standing", **_interval(known)}
+            found = _interval(known)
+            if len(known) < FEW_CELLS:
+                found |= {"low": np.nan, "high": np.nan}
+            yield {"measure": f"{measure}_standing", **found}
 
 
 def _metrics(contest: Contest) -> dict[str, Row]:
