@@ -72,7 +72,7 @@ def test_the_report_is_one_file_with_the_table_and_the_picture(
     page = demo[0].report.read_text()
     assert 'src="data:image/png;base64,' in page
     assert "http" not in page
-    for name in ("experts only", "volunteers' majority", "czsl2023", "default"):
+    for name in ("experts only", "volunteers' majority", "czsl2023, shortened", "default"):
         assert f">{name}</th>" in page.replace("&#39;", "'")
     assert demo[0].report.stat().st_size < 10_000_000
 

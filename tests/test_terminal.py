@@ -86,10 +86,12 @@ def test_an_explanation_heads_its_columns_with_the_classes() -> None:
         number=3.0,
         flags={},
         neighbours=(),
+        notes=("there is no column '[n]'",),
     )
     with console.capture() as shown:
         show_explained(found)
     text = shown.get()
+    assert "there is no column '[n]'" in text
     assert "[1] (expert) by [m]\n" in text
     (heads,) = (line for line in text.split("\n") if line.startswith("posterior from"))
     assert heads.split()[2:] == list(NAMES)
@@ -114,7 +116,7 @@ def survey(tmp_path: Path) -> Path:
 
 def test_a_check_names_classes_and_answers_as_they_are(survey: Path) -> None:
     with console.capture() as shown:
-        show_checked(check(survey))
+        show_checked(check(survey), survey)
     text = shown.get()
     assert text.count("[/A]") == 3  # classes, and both sides of the confusion
     assert text.count("[old]") == 3

@@ -55,7 +55,8 @@ def test_outside(survey, reference):
         refuse_outside(open_source("{file}", folder=survey), [reference])
     assert str(caught.value) == (
         f"1 image paths lead out of the configuration's folder, first {reference!r}; move the "
-        f"images there, or allow where they are: [catalogue] roots = ['{needed}']"
+        f"images there, or allow where they are: [catalogue] roots = ['{needed}'] "
+        "(of 'czsl predict' and 'czsl explain': --folder)"
     )
     allowed = open_source("{file}", folder=survey, roots=[str(needed)])
     refuse_outside(allowed, [reference])

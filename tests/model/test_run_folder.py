@@ -211,9 +211,7 @@ def test_what_a_loaded_model_does_not_hold_is_told(runs):
     for name in ("out_of_fold_", "out_of_fold_table_", "history_", "transfer_map_", "autoencoder_"):
         with pytest.raises(NotFittedError, match="not fitted; call fit"):
             getattr(CzSL(), name)
-        with pytest.raises(
-            NotFittedError, match=r"not hold this; .* predictions\.parquet"
-        ):
+        with pytest.raises(NotFittedError, match=r"not hold this; .* predictions\.parquet"):
             getattr(loaded, name)
 
 

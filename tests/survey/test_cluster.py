@@ -248,7 +248,7 @@ def test_a_part_that_ends_every_worker_is_named(survey, model, head, expected, t
     thread.start()
     own = survey.parent / "large"  # a part that takes its time
     write_survey(own, count=300) if not own.exists() else None
-    message = r"3 workers died of rows [\d,]+ to [\d,]+ \(ids '\d+' to '\d+'\): .* take it out of"
+    message = r"3 workers died of rows [\d,]+ to [\d,]+ \(ids '\d+' to '\d+'\): .* move it away"
     settings = {"engine": "ray", "address": head[1], "folder": own}
     module.ROWS, module.PART = 150, 1
     try:

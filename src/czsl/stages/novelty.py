@@ -14,6 +14,9 @@ Floats = NDArray[np.float64]
 QUANTILE = 0.995
 """Share of images like the training's that stay within the limit: one in 200 is flagged."""
 
+MARGIN = 1e-3
+"""The limit's, of itself: rounding does not move the image that made it across."""
+
 LEAST = 50
 """Images without which no such quantile can be told."""
 
@@ -104,8 +107,8 @@ def fit_novelty(features: NDArray[Any], seed: int) -> FittedNovelty | None:
     r"""Fit the distance to a random half of some images, and its limit to the other half.
 
     The limit is the :math:`\lceil .995 (n + 1) \rceil`-th of the distances of the other half, n
-    images, so that at most one like image in 200 is beyond it. Of fewer than 200 it is the
-    farthest of them: then one like image in :math:`n + 1` is.
+    images, and a thousandth more, so that at most one like image in 200 is beyond it. Of fewer
+    than 200 it is the farthest of them: then one like image in :math:`n + 1` is.
 
     Parameters
     ----------
@@ -148,7 +151,7 @@ def fit_novelty(features: NDArray[Any], seed: int) -> FittedNovelty | None:
     )
     distances = np.sort(made.distance(second))
     place = min(len(distances), math.ceil((len(distances) + 1) * QUANTILE))
-    return replace(made, limit=float(distances[place - 1]))
+    return replace(made, limit=float(distances[place - 1]) * (1 + MARGIN))
 
 
 def _residual_unit(variances: Floats) -> float:
