@@ -112,8 +112,6 @@ unlabelled: $(READY)  ## what images without a label are worth to the default (h
 	$(BIN)/python examples/simulated/simulate.py $(SIMULATED)
 	$(UNLABELLED) $(SIMULATED)/early_late.toml --protocol czsl2023 --folds 3 \
 	  --sweep unlabelled=600 --out runs/unlabelled
-	$(UNLABELLED) $(SIMULATED)/spirals.toml --protocol czsl2023 --folds 3 \
-	  --out runs/unlabelled-spirals
 	$(UNLABELLED) runs/gz1-data/few_votes.toml \
 	  --arms autoencoder,pseudo_labels,once_more,byol,votes_twice --out runs/unlabelled-gz1
 

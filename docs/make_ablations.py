@@ -229,7 +229,6 @@ TABLES = (
                 for folder, task, setting, name in (
                     ("unlabelled", "early_late", BASE, "early or late, 1,677 images"),
                     ("unlabelled", "early_late", "unlabelled=600", "early or late, 600 images"),
-                    ("unlabelled-spirals", "spirals", BASE, "three classes, 1,453 images"),
                 )
             ),
         ),
