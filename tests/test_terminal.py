@@ -14,6 +14,7 @@ from czsl.survey.explain import Explanation
 from czsl.terminal import (
     FitDisplay,
     console,
+    errors,
     show_arms,
     show_checked,
     show_comparison,
@@ -88,10 +89,10 @@ def test_an_explanation_heads_its_columns_with_the_classes() -> None:
         neighbours=(),
         notes=("there is no column '[n]'",),
     )
-    with console.capture() as shown:
+    with console.capture() as shown, errors.capture() as noted:
         show_explained(found)
     text = shown.get()
-    assert "there is no column '[n]'" in text
+    assert noted.get() == "note: there is no column '[n]'\n"
     assert "[1] (expert) by [m]\n" in text
     (heads,) = (line for line in text.split("\n") if line.startswith("posterior from"))
     assert heads.split()[2:] == list(NAMES)
