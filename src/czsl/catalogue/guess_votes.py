@@ -136,16 +136,12 @@ def _told_of_sums(guess: VoteGuess, columns: Sequence[Column]) -> VoteGuess:
 
     Its total is then an answer of the question before, which those who gave it were asked.
     """
-    numbers = {column.name: column.numbers for column in columns}
-    answers = list(guess.answers.values())
-    for column in columns:
-        if column.name in (*answers, guess.total) or column.kind != "whole":
-            continue
-        parts = [
-            c for c in columns if c.name in answers and _below(c.numbers, numbers[column.name])
-        ]
+    answers = [column for column in columns if column.name in guess.answers.values()]
+    others = [column for column in columns if column.kind == "whole" and column not in answers]
+    for column in others if guess.unit == "counts" else ():
+        parts = [one for one in answers if _below(one.numbers, column.numbers)]
         names = _largest_sum(parts, column.numbers, 1e-9) if len(parts) >= 2 else []
-        if names and len(names) < len(answers) and guess.unit == "counts":
+        if names and len(names) < len(answers) and column.name != guess.total:
             reason = (
                 f"{guess.reason}; so do {_spelled(names)} to {column.name!r}: where they were "
                 "asked of those alone who gave that answer, make them a question of their own "

@@ -132,12 +132,10 @@ class GivenEncoder(nn.Module):
     @torch.no_grad()
     def _dry(self) -> int:
         """Give the number of features of two black images."""
-        was = self.module.training
-        self.module.eval()
         images = torch.zeros(2, self.channels, self.size, self.size)
-        last = deepcopy(self).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        found = last(images.contiguous(memory_format=torch.channels_last))  # as in training
-        self.module.train(was)
+        last = torch.channels_last  # as in training
+        encoder = deepcopy(self).to(memory_format=last).eval()  # type: ignore[call-overload]
+        found = encoder(images.contiguous(memory_format=last))
         if found.ndim != 2 or len(found) != 2:
             raise ArgumentError(
                 f"the encoder gives an array of shape {tuple(found.shape)} for 2 images; features "

@@ -84,7 +84,6 @@ def open_reader(
         )
         network.load_state_dict(tensors)
         network.encoder = for_prediction(network.encoder)
-        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         networks.append(network)
     half = recipe.precision == "bf16" and has_bfloat16(device.type)
     return ClassReader(
@@ -134,7 +133,7 @@ class ClassReader:
     resampled
         Whether training rotated its images.
     device
-        Where the networks are.
+        Where the networks go.
     products
         Type that products are taken in; None for that of the weights.
     """
@@ -151,7 +150,6 @@ class ClassReader:
         device: torch.device,
         products: torch.dtype | None = None,
     ) -> None:
-        # Of one that was read from a file only its weights are known, not where they shall be.
         self.networks = [
             network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
             for network in networks

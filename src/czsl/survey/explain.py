@@ -21,6 +21,7 @@ from czsl.predictor import Predictor
 from czsl.quality import disagreeing
 from czsl.remote import absolute, beside
 from czsl.run import Run
+from czsl.scores import known_rows
 
 NEIGHBOURS = 6
 """Experts' objects that are shown beside an object."""
@@ -228,7 +229,7 @@ def _out_of_fold(predictor: Predictor, name: str, posteriors: Posteriors) -> Pos
     """Of an expert's object take what was said by what had not learned from it, if anything was."""
     record = predictor.record
     place = np.flatnonzero(record.ids == name)
-    if not np.isfinite(record.best()[place]).all(axis=1).any():
+    if not known_rows(record.best()[place]).any():
         return posteriors
     image, votes = record.image[place], record.votes[place]
     flags = posteriors.flags & ~np.uint32(Flag.TRAINED_ON | Flag.IMAGE_VOTES_DISAGREE)

@@ -180,12 +180,7 @@ def train(
         if ranks.leads:
             _keep(state, checkpoint)
     weights = state.best or dict(state.average.state_dict())
-    lost = ""
-    if len(held_out) and not state.best_epoch:
-        lost = f"the loss on held-out images is not finite after any of {len(state.history)} epochs"
-    elif not _finite(weights):
-        lost = f"after {len(state.history)} epochs there are weights that are not finite"
-    if lost:
+    if lost := _lost(state, weights, scored=len(held_out) > 0):
         raise RunError(
             f"{stage}: {lost}: training has diverged, and its weights are good for nothing; begin "
             f"a new run with a lower rate of this stage in the recipe (it is {training.rate:g})"
@@ -193,10 +188,15 @@ def train(
     return weights, state.history
 
 
-def _finite(weights: dict[str, Tensor]) -> bool:
-    """Whether all weights are numbers."""
-    tensors = [value for value in weights.values() if value.is_floating_point()]
-    return not tensors or bool(torch.stack([value.isfinite().all() for value in tensors]).all())
+def _lost(state: _State, weights: dict[str, Tensor], *, scored: bool) -> str:
+    """Say by what training has diverged; nothing where it has not."""
+    epochs = len(state.history)
+    if scored and not state.best_epoch:
+        return f"the loss on held-out images is not finite after any of {epochs} epochs"
+    finite = [value.isfinite().all() for value in weights.values() if value.is_floating_point()]
+    if finite and not torch.stack(finite).all():
+        return f"after {epochs} epochs there are weights that are not finite"
+    return ""
 
 
 def _set_up(
